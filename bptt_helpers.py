@@ -81,15 +81,16 @@ def _check_array(name, value, shape, dtype=None):
         raise ValueError(f"{name}: expected shape ({wanted}){sizes}, got {value.shape}")
 
 
-def _checked_parameters(weight_ih, weight_hh, bias_ih, bias_hh):
-    """Copies of the parameters; raise if their shapes or dtypes do not fit each other."""
-    _check_array("weight_hh", weight_hh, ("H", "H"))
-    hidden_size, dtype = len(weight_hh), weight_hh.dtype
-    _check_array("weight_hh", weight_hh, (hidden_size, hidden_size))
-    _check_array("weight_ih", weight_ih, (hidden_size, "D"), dtype)
+def _checked_parameters(weight_ih, weight_hh, bias_ih, bias_hh, gates=1):
+    """Copies of the parameters, H rows a gate; raise if their shapes or dtypes do not fit each other."""
+    _check_array("weight_hh", weight_hh, (f"{gates}H", "H"))
+    (_, hidden_size), dtype = weight_hh.shape, weight_hh.dtype
+    rows = gates * hidden_size
+    _check_array("weight_hh", weight_hh, (rows, hidden_size))
+    _check_array("weight_ih", weight_ih, (rows, "D"), dtype)
     for name, bias in [("bias_ih", bias_ih), ("bias_hh", bias_hh)]:
         if bias is not None:
-            _check_array(name, bias, (hidden_size,), dtype)
+            _check_array(name, bias, (rows,), dtype)
     return [None if p is None else p.copy() for p in (weight_ih, weight_hh, bias_ih, bias_hh)]
 
 
@@ -99,9 +100,70 @@ def _checked_nonlinearity(nonlinearity):
     return nonlinearity
 
 
+def _check_sequence(network, x, **states):
+    """Raise unless `x` is (T, B, D) and each state (B, H) or None, in the dtype of the weights."""
+    dtype = network.weight_hh.dtype
+    _check_array("x", x, ("T", "B", network.weight_ih.shape[1]), dtype)
+    for name, state in states.items():
+        if state is not None:
+            _check_array(name, state, (x.shape[1], network.weight_hh.shape[1]), dtype)
+
+
+def _check_backward(network, cache, kind, grad_output, **grads):
+    """Raise unless the cache is of this kind and network, and the upstream gradients fit to it."""
+    if not isinstance(cache, kind):
+        article = "a" if kind.__name__ == "GRUCache" else "an"
+        raise TypeError(f"cache: expected {article} {kind.__name__}, got {type(cache).__name__}")
+    if cache.network is not network:
+        raise ValueError("cache: expected one made by this network's forward, got another network's")
+    output = cache.states[1:]
+    _check_array("grad_output", grad_output, output.shape, output.dtype)
+    for name, grad in grads.items():
+        if grad is not None:
+            _check_array(name, grad, output[0].shape, output.dtype)
+
+
+def _drawn_parameters(input_size, hidden_size, gates, bias, rng, dtype):
+    """Parameters from uniform(-1/sqrt(H), 1/sqrt(H)), H rows a gate."""
+    for name, size in [("input_size", input_size), ("hidden_size", hidden_size)]:
+        if not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(f"{name}: expected a whole number of at least 1, got {size!r}")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
+    rows, bound = gates * hidden_size, 1 / np.sqrt(hidden_size)
+    shapes = [(rows, input_size), (rows, hidden_size)] + [(rows,)] * (2 if bias else 0)
+    return [rng.uniform(-bound, bound, shape).astype(dtype) for shape in shapes]
+
+
+def _torch_parameters(module, kind):
+    """The parameters of a torch module of this kind, as arrays; raise if it is more than one plain layer."""
+    import torch
+
+    if not isinstance(module, getattr(torch.nn, kind)):
+        raise TypeError(f"module: expected a torch.nn.{kind}, got {type(module).__name__}")
+    for name, wanted in [("num_layers", 1), ("bidirectional", False), ("batch_first", False), ("proj_size", 0)]:
+        if getattr(module, name) != wanted:
+            raise ValueError(f"module: expected {name}={wanted}, got {name}={getattr(module, name)}")
+    return [p.detach().cpu().numpy() for p in module.parameters()]
+
+
 def _total_bias(bias_ih, bias_hh):
     """b = bias_ih + bias_hh, where a missing bias is zero."""
     return sum(bias for bias in (bias_ih, bias_hh) if bias is not None)
+
+
+def _summed_gradients(network, cache, deltas):
+    """The gradients of x, weights and biases from all dL/dz, one product each: the sums over time and batch."""
+    x, before = cache.x, cache.states[:-1]
+    flat = deltas.reshape(len(x) * x.shape[1], -1)
+    grad_bias = np.ones(len(flat), flat.dtype) @ flat  # the sum of the rows, as a product: faster
+    return {
+        "x": (flat @ network.weight_ih).reshape(x.shape),
+        "weight_ih": flat.T @ x.reshape(len(flat), -1),
+        "weight_hh": flat.T @ before.reshape(len(flat), -1),
+        "bias_ih": None if network.bias_ih is None else grad_bias,
+        "bias_hh": None if network.bias_hh is None else grad_bias.copy(),
+    }
 
 
 # --- the simple recurrent network --------------------------------------------------------------------
@@ -247,7 +309,7 @@ class RNN:
     ValueError: weight_ih: expected shape (5, D), got (4, 3)
     >>> RNN(np.ones((5, 3)), np.ones((5, 4)))
     Traceback (most recent call last):
-    ValueError: weight_hh: expected shape (5, 5), got (5, 4)
+    ValueError: weight_hh: expected shape (4, 4), got (5, 4)
     >>> RNN(np.ones((5, 3)), np.ones((5, 5)), bias_hh=np.ones(3))
     Traceback (most recent call last):
     ValueError: bias_hh: expected shape (5,), got (3,)
@@ -294,14 +356,8 @@ class RNN:
         Traceback (most recent call last):
         TypeError: rng: expected a numpy.random.Generator, got int
         """
-        for name, size in [("input_size", input_size), ("hidden_size", hidden_size)]:
-            if not isinstance(size, (int, np.integer)) or size < 1:
-                raise ValueError(f"{name}: expected a whole number of at least 1, got {size!r}")
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
-        shapes = [(hidden_size, input_size), (hidden_size, hidden_size)] + [(hidden_size,)] * (2 if bias else 0)
-        bound = 1 / np.sqrt(hidden_size)
-        return cls(*(rng.uniform(-bound, bound, s).astype(dtype) for s in shapes), nonlinearity=nonlinearity)
+        parameters = _drawn_parameters(input_size, hidden_size, 1, bias, rng, dtype)
+        return cls(*parameters, nonlinearity=nonlinearity)
 
     @classmethod
     def from_torch(cls, module):
@@ -325,15 +381,7 @@ class RNN:
         Traceback (most recent call last):
         TypeError: module: expected a torch.nn.RNN, got GRU
         """
-        import torch
-
-        if not isinstance(module, torch.nn.RNN):
-            raise TypeError(f"module: expected a torch.nn.RNN, got {type(module).__name__}")
-        for name, wanted in [("num_layers", 1), ("bidirectional", False), ("batch_first", False)]:
-            if getattr(module, name) != wanted:
-                raise ValueError(f"module: expected {name}={wanted}, got {name}={getattr(module, name)}")
-        parameters = (p.detach().cpu().numpy() for p in module.parameters())
-        return cls(*parameters, nonlinearity=module.nonlinearity)
+        return cls(*_torch_parameters(module, "RNN"), nonlinearity=module.nonlinearity)
 
     def forward(self, x, state=None):
         """Run the network over a sequence, equation (6.7) for t = 1 ... T.
@@ -375,12 +423,8 @@ class RNN:
         Traceback (most recent call last):
         TypeError: x: expected a NumPy array, got list
         """
-        hidden_size, input_size = self.weight_ih.shape
-        dtype = self.weight_ih.dtype
-        _check_array("x", x, ("T", "B", input_size), dtype)
-        steps, batch, _ = x.shape
-        if state is not None:
-            _check_array("state", state, (batch, hidden_size), dtype)
+        _check_sequence(self, x, state=state)
+        (steps, batch, input_size), hidden_size, dtype = x.shape, len(self.weight_hh), x.dtype
         f, _ = NONLINEARITIES[self.nonlinearity]
 
         states = np.empty((steps + 1, batch, hidden_size), dtype)
@@ -436,39 +480,489 @@ class RNN:
         Traceback (most recent call last):
         ValueError: grad_h_n: expected shape (2, 4), got (1, 2, 4)
         """
-        x, states, output = self._checked_cache(grad_output, cache)
-        if grad_h_n is not None:
-            _check_array("grad_h_n", grad_h_n, states[0].shape, states.dtype)
-        hidden_size, input_size = self.weight_ih.shape
-        _, f_prime = NONLINEARITIES[self.nonlinearity]
+        _check_backward(self, cache, RNNCache, grad_output, grad_h_n=grad_h_n)
+        output, (_, f_prime) = cache.states[1:], NONLINEARITIES[self.nonlinearity]
 
         deltas = f_prime(output, out=np.empty(output.shape, output.dtype))
-        grad_h = np.zeros_like(states[0]) if grad_h_n is None else grad_h_n.copy()
+        grad_h = np.zeros_like(output[0]) if grad_h_n is None else grad_h_n.copy()
         for delta, grad_loss in zip(deltas[::-1], grad_output[::-1]):
             grad_h += grad_loss  # dL/dh_k: the loss of this step and all later steps
             delta *= grad_h  # dL/dz_k
             np.matmul(delta, self.weight_hh, out=grad_h)  # handed on to h_{k-1}
 
-        flat = deltas.reshape(-1, hidden_size)
-        grad_bias = np.ones(len(flat), flat.dtype) @ flat  # the sum over time and batch, as a product: faster
+        return Gradients(h0=grad_h, **_summed_gradients(self, cache, deltas))
+
+
+# --- gated networks ----------------------------------------------------------------------------------
+
+
+class LSTMGradients(NamedTuple):
+    """As `Gradients`, with the derivative by the initial cell c_0; the rows of a weight are i, f, g, o."""
+
+    x: np.ndarray  # (T, B, D)
+    h0: np.ndarray  # (B, H)
+    c0: np.ndarray  # (B, H)
+    weight_ih: np.ndarray  # (4H, D)
+    weight_hh: np.ndarray  # (4H, H)
+    bias_ih: np.ndarray  # (4H,)
+    bias_hh: np.ndarray  # (4H,)
+
+
+class LSTMCache(NamedTuple):
+    """What `LSTM.backward` needs to know about one pass forward. It holds `x` itself, not a copy."""
+
+    x: np.ndarray  # (T, B, D)
+    states: np.ndarray  # (T + 1, B, H): h_0, h_1, ..., h_T
+    cells: np.ndarray  # (T + 1, B, H): c_0, c_1, ..., c_T
+    gates: np.ndarray  # (T, B, 4, H): i_t, f_t, the candidate g_t, o_t
+    network: "LSTM"
+
+
+class LSTM:
+    """Long short-term memory (LSTM, 长短期记忆网络) over a whole sequence, equations (6.51)-(6.59).
+
+    With i, f, o the input, forget and output gate and g the candidate (the textbook's c~), in PyTorch's order::
+
+        i_t = sigmoid(W_i x_t + U_i h_{t-1} + b_i)      f_t, o_t alike      g_t = tanh(W_g x_t + U_g h_{t-1} + b_g)
+        c_t = f_t * c_{t-1} + i_t * g_t                 h_t = o_t * tanh(c_t)
+
+    Parameters
+    ----------
+    weight_ih : ndarray, shape (4H, D)
+        W_i, W_f, W_g, W_o below each other, float32 or float64.
+    weight_hh : ndarray, shape (4H, H)
+        U_i, U_f, U_g, U_o, of the same dtype.
+    bias_ih, bias_hh : ndarray, shape (4H,), optional
+        The biases are their sum; a missing one is zero. Arrays are copied.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `RNN`.
+
+    References
+    ----------
+    Hochreiter, Schmidhuber (1997), Long short-term memory, DOI 10.1162/neco.1997.9.8.1735; the forget gate is
+    due to Gers, Schmidhuber, Cummins (2000), Learning to forget, DOI 10.1162/089976600300015015.
+
+    Examples
+    --------
+    >>> closed, half = -50.0, 0.0  # what a gate gets: sigmoid(-50) is about 0, sigmoid(0) is 1/2
+    >>> lstm = LSTM(np.zeros((4, 1)), np.zeros((4, 1)), np.array([closed, half, 0.0, half]))
+    >>> output, cache = lstm.forward(np.ones((3, 1, 1)), (np.zeros((1, 1)), np.full((1, 1), 8.0)))
+    >>> cache.cells.ravel()  # nothing new comes in, half of the old is forgotten at each step
+    array([8., 4., 2., 1.])
+    >>> np.array_equal(output, cache.gates[:, :, 3] * np.tanh(cache.cells[1:]))
+    True
+    >>> LSTM(np.ones((8, 3)), np.ones((9, 2)))
+    Traceback (most recent call last):
+    ValueError: weight_hh: expected shape (8, 2), got (9, 2)
+    >>> LSTM(np.ones((2, 3)), np.ones((8, 2)))
+    Traceback (most recent call last):
+    ValueError: weight_ih: expected shape (8, D), got (2, 3)
+    """
+
+    def __init__(self, weight_ih, weight_hh, bias_ih=None, bias_hh=None):
+        parameters = _checked_parameters(weight_ih, weight_hh, bias_ih, bias_hh, gates=4)
+        self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = parameters
+
+    @classmethod
+    def init(cls, input_size, hidden_size, *, bias=True, rng, dtype=np.float64):
+        """Draw every parameter from uniform(-1/sqrt(H), 1/sqrt(H)), as torch.nn.LSTM does; see `RNN.init`.
+
+        Examples
+        --------
+        >>> lstm = LSTM.init(3, 5, rng=np.random.default_rng(0))
+        >>> lstm.weight_ih.shape, lstm.weight_hh.shape, lstm.bias_ih.shape, lstm.bias_hh.shape
+        ((20, 3), (20, 5), (20,), (20,))
+        >>> LSTM.init(3, 5, bias=False, rng=np.random.default_rng(0)).bias_hh is None
+        True
+        """
+        return cls(*_drawn_parameters(input_size, hidden_size, 4, bias, rng, dtype))
+
+    @classmethod
+    def from_torch(cls, module):
+        """Copy a one-layer, one-direction, time-major torch.nn.LSTM without projection.
+
+        Examples
+        --------
+        >>> import torch
+        >>> LSTM.from_torch(torch.nn.LSTM(3, 4)).weight_hh.shape
+        (16, 4)
+        >>> LSTM.from_torch(torch.nn.LSTM(3, 4, proj_size=2))
+        Traceback (most recent call last):
+        ValueError: module: expected proj_size=0, got proj_size=2
+        """
+        return cls(*_torch_parameters(module, "LSTM"))
+
+    def forward(self, x, state=None):
+        """Run the network over a sequence.
+
+        Parameters
+        ----------
+        x : ndarray, shape (T, B, D)
+        state : tuple of two ndarrays, shape (B, H), optional
+            (h_0, c_0); zeros if missing.
+
+        Returns
+        -------
+        output : ndarray, shape (T, B, H)
+            h_1 ... h_T: a read-only view of the cache's states (copy it to change it).
+        cache : LSTMCache
+            For `backward`. It refers to `x`: do not change `x` in between. The last state and cell are
+            ``cache.states[-1]`` and ``cache.cells[-1]``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `RNN.forward`.
+
+        Examples
+        --------
+        >>> lstm = LSTM.init(3, 4, rng=np.random.default_rng(0))
+        >>> lstm.forward(np.ones((5, 2, 3)), np.zeros((2, 4)))
+        Traceback (most recent call last):
+        TypeError: state: expected a pair (h0, c0), got ndarray
+        >>> lstm.forward(np.ones((5, 2, 3)), (np.zeros((2, 4)), np.zeros((4, 2))))
+        Traceback (most recent call last):
+        ValueError: c0: expected shape (2, 4), got (4, 2)
+        """
+        if state is not None and not (isinstance(state, tuple) and len(state) == 2):
+            raise TypeError(f"state: expected a pair (h0, c0), got {type(state).__name__}")
+        h0, c0 = (None, None) if state is None else state
+        _check_sequence(self, x, h0=h0, c0=c0)
+        (steps, batch, input_size), hidden_size = x.shape, self.weight_hh.shape[1]
+        dtype = x.dtype
+
+        states, cells = (np.empty((steps + 1, batch, hidden_size), dtype) for _ in range(2))
+        states[0] = 0 if h0 is None else h0
+        cells[0] = 0 if c0 is None else c0
+        gates = np.empty((steps, batch, 4, hidden_size), dtype)
+        stacked = gates.reshape(steps, batch, -1)  # the same memory as `gates`, as are i, f, g, o
+        np.matmul(x.reshape(-1, input_size), self.weight_ih.T, out=gates.reshape(steps * batch, -1))
+        stacked += _total_bias(self.bias_ih, self.bias_hh)
+        recurrent, weight_hh_t = np.empty(stacked[0].shape, dtype), self.weight_hh.T.copy()
+        h, c, fresh = states[0], cells[0], np.empty((batch, hidden_size), dtype)
+        for z, (i, f, g, o), c_next, h_next in zip(stacked, np.moveaxis(gates, 2, 1), cells[1:], states[1:]):
+            np.matmul(h, weight_hh_t, out=recurrent)
+            z += recurrent
+            np.tanh(g, out=fresh)
+            _sigmoid(z, out=z)  # of g too, in vain: one pass over all is faster than one over the other three
+            g[...] = fresh
+            fresh *= i
+            np.multiply(f, c, out=c_next)
+            c_next += fresh
+            np.tanh(c_next, out=h_next)
+            h_next *= o
+            h, c = h_next, c_next
+        output = states[1:]
+        output.flags.writeable = False
+        return output, LSTMCache(x, states, cells, gates, self)
+
+    def backward(self, grad_output, cache, *, grad_h_n=None, grad_c_n=None):
+        """Back-propagation through time in one pass, along h and along c.
+
+        Parameters
+        ----------
+        grad_output : ndarray, shape (T, B, H)
+            The derivative of the loss with respect to `output`, without the paths through later states.
+        cache : LSTMCache
+            From `forward` of this network. It is not changed: `backward` may be called again.
+        grad_h_n, grad_c_n : ndarray, shape (B, H), optional
+            Additional derivatives for the last state h_T and the last cell c_T.
+
+        Returns
+        -------
+        LSTMGradients
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `RNN.backward`.
+
+        Examples
+        --------
+        >>> lstm, x, state, grad_output, grad_h_n, grad_c_n = random_case(np.random.default_rng(0), LSTM)
+        >>> _, cache = lstm.forward(x, state)
+        >>> ours = lstm.backward(grad_output, cache, grad_h_n=grad_h_n, grad_c_n=grad_c_n)
+        >>> torchs = autograd_gradients(lstm, x, grad_output, state, grad_h_n=grad_h_n, grad_c_n=grad_c_n)
+        >>> compare_gradients(ours, torchs, rtol=1e-12)
+        x          (5, 4, 7)  agrees (relative error <= 1e-12)
+        h0         (4, 6)     agrees (relative error <= 1e-12)
+        c0         (4, 6)     agrees (relative error <= 1e-12)
+        weight_ih  (24, 7)    agrees (relative error <= 1e-12)
+        weight_hh  (24, 6)    agrees (relative error <= 1e-12)
+        bias_ih    (24,)      agrees (relative error <= 1e-12)
+        bias_hh    (24,)      agrees (relative error <= 1e-12)
+        >>> lstm.backward(grad_output, cache, grad_c_n=grad_c_n.T)
+        Traceback (most recent call last):
+        ValueError: grad_c_n: expected shape (4, 6), got (6, 4)
+        """
+        _check_backward(self, cache, LSTMCache, grad_output, grad_h_n=grad_h_n, grad_c_n=grad_c_n)
+        i, f, g, o = np.moveaxis(cache.gates, 2, 0)
+        tanh_c = np.tanh(cache.cells[1:])
+
+        # first, for all steps at once: the factors that do not depend on the later steps
+        deltas = _sigmoid_prime(cache.gates, out=np.empty_like(cache.gates))
+        delta_i, delta_f, delta_g, delta_o = np.moveaxis(deltas, 2, 0)
+        delta_i *= g
+        delta_f *= cache.cells[:-1]
+        _tanh_prime(g, out=delta_g)
+        delta_g *= i
+        delta_o *= tanh_c
+        h_to_c = _tanh_prime(tanh_c, out=tanh_c)  # dh_t/dc_t
+        h_to_c *= o
+
+        # then the recursion: it makes each of the factors a dL/dz
+        grad_h = np.zeros_like(tanh_c[0]) if grad_h_n is None else grad_h_n.copy()
+        grad_c = np.zeros_like(tanh_c[0]) if grad_c_n is None else grad_c_n.copy()
+        for t in reversed(range(len(deltas))):
+            grad_h += grad_output[t]  # dL/dh_t: the loss of this step and all later steps
+            h_to_c[t] *= grad_h
+            grad_c += h_to_c[t]  # dL/dc_t: what came along the cells, and what comes through h_t
+            deltas[t, :, :3] *= grad_c[:, None]
+            delta_o[t] *= grad_h
+            np.matmul(deltas[t].reshape(len(grad_h), -1), self.weight_hh, out=grad_h)  # handed on to h_{t-1}
+            grad_c *= f[t]  # handed on to c_{t-1}, the direct path
+        return LSTMGradients(h0=grad_h, c0=grad_c, **_summed_gradients(self, cache, deltas))
+
+
+class GRUCache(NamedTuple):
+    """What `GRU.backward` needs to know about one pass forward. It holds `x` itself, not a copy."""
+
+    x: np.ndarray  # (T, B, D)
+    states: np.ndarray  # (T + 1, B, H): h_0, h_1, ..., h_T
+    gates: np.ndarray  # (T, B, 3, H): r_t, z_t, the candidate n_t
+    inner: np.ndarray  # (T, B, H): U_n h_{t-1} + b_hn; r_t * h_{t-1} if the reset gate comes first
+    network: "GRU"
+
+
+class GRU:
+    """The gated recurrent unit (GRU, 门控循环单元) over a whole sequence, equations (6.66)-(6.69).
+
+    With the reset gate r, the update gate z and the candidate n (the textbook's h~), in PyTorch's order::
+
+        r_t = sigmoid(W_r x_t + U_r h_{t-1} + b_r)      z_t alike
+        n_t = tanh(W_n x_t + U_n (r_t * h_{t-1}) + b_n)                      reset_after=False, the textbook's
+        n_t = tanh(W_n x_t + b_in + r_t * (U_n h_{t-1} + b_hn))              reset_after=True, PyTorch's
+        h_t = z_t * h_{t-1} + (1 - z_t) * n_t
+
+    Parameters
+    ----------
+    weight_ih : ndarray, shape (3H, D)
+        W_r, W_z, W_n below each other, float32 or float64.
+    weight_hh : ndarray, shape (3H, H)
+        U_r, U_z, U_n, of the same dtype.
+    bias_ih, bias_hh : ndarray, shape (3H,), optional
+        A missing one is zero. Arrays are copied. With `reset_after`, b_hn stands inside the reset gate: there
+        the two biases are not the same thing twice.
+    reset_after : bool
+        Whether the reset gate is applied after the recurrent product (a different model, not a detail).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `RNN`.
+
+    References
+    ----------
+    Cho et al. (2014), arXiv:1406.1078, applies the reset gate first.
+
+    Examples
+    --------
+    >>> keep = np.array([0.0, 50.0, 0.0])  # r = 1/2, z = 1 within rounding, n = tanh(0)
+    >>> gru = GRU(np.zeros((3, 1)), np.zeros((3, 1)), keep)
+    >>> gru.forward(np.ones((3, 1, 1)), np.full((1, 1), 0.7))[0].ravel()
+    array([0.7, 0.7, 0.7])
+    >>> GRU(np.ones((6, 3)), np.ones((8, 2)))
+    Traceback (most recent call last):
+    ValueError: weight_hh: expected shape (6, 2), got (8, 2)
+    """
+
+    def __init__(self, weight_ih, weight_hh, bias_ih=None, bias_hh=None, *, reset_after=True):
+        parameters = _checked_parameters(weight_ih, weight_hh, bias_ih, bias_hh, gates=3)
+        self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = parameters
+        self.reset_after = reset_after
+
+    @classmethod
+    def init(cls, input_size, hidden_size, *, bias=True, rng, dtype=np.float64, reset_after=True):
+        """Draw every parameter from uniform(-1/sqrt(H), 1/sqrt(H)), as torch.nn.GRU does; see `RNN.init`.
+
+        Examples
+        --------
+        >>> gru = GRU.init(4, 5, rng=np.random.default_rng(0))
+        >>> gru.weight_ih.shape, gru.weight_hh.shape, gru.bias_ih.shape, gru.reset_after
+        ((15, 4), (15, 5), (15,), True)
+        >>> GRU.init(4, 5, bias=False, rng=np.random.default_rng(0)).bias_hh is None
+        True
+        """
+        parameters = _drawn_parameters(input_size, hidden_size, 3, bias, rng, dtype)
+        return cls(*parameters, reset_after=reset_after)
+
+    @classmethod
+    def from_torch(cls, module):
+        """Copy a one-layer, one-direction, time-major torch.nn.GRU.
+
+        Examples
+        --------
+        >>> import torch
+        >>> gru = GRU.from_torch(torch.nn.GRU(3, 4))
+        >>> gru.weight_hh.shape, gru.reset_after
+        ((12, 4), True)
+        """
+        return cls(*_torch_parameters(module, "GRU"), reset_after=True)
+
+    def forward(self, x, state=None):
+        """Run the network over a sequence.
+
+        Parameters
+        ----------
+        x : ndarray, shape (T, B, D)
+        state : ndarray, shape (B, H), optional
+            h_0; zeros if missing.
+
+        Returns
+        -------
+        output : ndarray, shape (T, B, H)
+            h_1 ... h_T: a read-only view of the cache's states (copy it to change it).
+        cache : GRUCache
+            For `backward`. It refers to `x`: do not change `x` in between.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `RNN.forward`.
+
+        Examples
+        --------
+        >>> GRU.init(3, 4, rng=np.random.default_rng(0)).forward(np.ones((5, 2, 3)), np.zeros((3, 4)))
+        Traceback (most recent call last):
+        ValueError: state: expected shape (2, 4), got (3, 4)
+        """
+        _check_sequence(self, x, state=state)
+        (steps, batch, input_size), hidden_size = x.shape, self.weight_hh.shape[1]
+        dtype, two = x.dtype, 2 * hidden_size
+        bias_ih, bias_hh = (np.zeros(3 * hidden_size, dtype) if b is None else b for b in (self.bias_ih, self.bias_hh))
+        bias, bias_n = bias_ih + bias_hh, bias_hh[two:]
+        if self.reset_after:
+            bias[two:] = bias_ih[two:]  # b_hn has its own place, inside the reset gate
+
+        states = np.empty((steps + 1, batch, hidden_size), dtype)
+        states[0] = 0 if state is None else state
+        inner = np.empty((steps, batch, hidden_size), dtype)
+        gates = np.empty((steps, batch, 3, hidden_size), dtype)
+        stacked = gates.reshape(steps, batch, -1)  # the same memory as `gates`
+        np.matmul(x.reshape(-1, input_size), self.weight_ih.T, out=gates.reshape(steps * batch, -1))
+        stacked += bias
+        # the product with h_{t-1}: of all three blocks, or of r and z, when r must be known before the third
+        product_t = (self.weight_hh if self.reset_after else self.weight_hh[:two]).T.copy()
+        weight_n_t = self.weight_hh[two:].T.copy()
+        product, term = np.empty((batch, product_t.shape[1]), dtype), np.empty((batch, hidden_size), dtype)
+        h = states[0]
+        for rz, (r, z, n), m, h_next in zip(stacked[..., :two], np.moveaxis(gates, 2, 1), inner, states[1:]):
+            np.matmul(h, product_t, out=product)
+            rz += product[:, :two]
+            _sigmoid(rz, out=rz)
+            if self.reset_after:
+                np.add(product[:, two:], bias_n, out=m)
+                np.multiply(r, m, out=term)
+            else:
+                np.multiply(r, h, out=m)
+                np.matmul(m, weight_n_t, out=term)
+            n += term
+            np.tanh(n, out=n)
+            np.subtract(h, n, out=h_next)  # h_t = n + z * (h_{t-1} - n)
+            h_next *= z
+            h_next += n
+            h = h_next
+        output = states[1:]
+        output.flags.writeable = False
+        return output, GRUCache(x, states, gates, inner, self)
+
+    def backward(self, grad_output, cache, *, grad_h_n=None):
+        """Back-propagation through time in one pass.
+
+        Parameters, errors: as for `RNN.backward`, with a `GRUCache`.
+
+        Returns
+        -------
+        Gradients
+            The rows of the weights' and biases' gradients are r, z, n.
+
+        Examples
+        --------
+        >>> gru, x, h0, grad_output, grad_h_n = random_case(np.random.default_rng(0), GRU)
+        >>> _, cache = gru.forward(x, h0)
+        >>> ours = gru.backward(grad_output, cache, grad_h_n=grad_h_n)
+        >>> compare_gradients(ours, autograd_gradients(gru, x, grad_output, h0, grad_h_n=grad_h_n), rtol=1e-12)
+        x          (5, 4, 7)  agrees (relative error <= 1e-12)
+        h0         (4, 6)     agrees (relative error <= 1e-12)
+        weight_ih  (18, 7)    agrees (relative error <= 1e-12)
+        weight_hh  (18, 6)    agrees (relative error <= 1e-12)
+        bias_ih    (18,)      agrees (relative error <= 1e-12)
+        bias_hh    (18,)      agrees (relative error <= 1e-12)
+        >>> book, x, h0, grad_output, _ = random_case(np.random.default_rng(0), GRU, bias=False, reset_after=False)
+        >>> _, cache = book.forward(x, h0)
+        >>> ours = book.backward(grad_output, cache)
+        >>> compare_gradients(ours, autograd_gradients(book, x, grad_output, h0), rtol=1e-12)
+        x          (5, 4, 7)  agrees (relative error <= 1e-12)
+        h0         (4, 6)     agrees (relative error <= 1e-12)
+        weight_ih  (18, 7)    agrees (relative error <= 1e-12)
+        weight_hh  (18, 6)    agrees (relative error <= 1e-12)
+        >>> gru.backward(grad_output, cache)
+        Traceback (most recent call last):
+        ValueError: cache: expected one made by this network's forward, got another network's
+        """
+        _check_backward(self, cache, GRUCache, grad_output, grad_h_n=grad_h_n)
+        x, states, gates, inner, _ = cache
+        two, before = 2 * states.shape[2], states[:-1]
+        r, z, n = np.moveaxis(gates, 2, 0)
+        weight_rz, weight_n = self.weight_hh[:two], self.weight_hh[two:]
+
+        # first, for all steps at once: the factors that do not depend on the later steps
+        deltas = _sigmoid_prime(gates, out=np.empty_like(gates))
+        stacked = deltas.reshape(len(x), -1, two // 2 * 3)
+        delta_r, delta_z, _ = np.moveaxis(deltas, 2, 0)
+        delta_r *= inner if self.reset_after else before
+        delta_z *= before - n
+        delta_n = _tanh_prime(n)
+        delta_n *= 1 - z
+
+        # then the recursion: it makes each of the factors a dL/d(pre-activation)
+        grad_h = np.zeros_like(states[0]) if grad_h_n is None else grad_h_n.copy()
+        for t in reversed(range(len(x))):
+            grad_h += grad_output[t]  # dL/dh_t: the loss of this step and all later steps
+            delta_z[t] *= grad_h
+            delta_n[t] *= grad_h
+            grad_h *= z[t]  # handed on to h_{t-1} by the direct path; the other paths follow
+            if self.reset_after:
+                delta_r[t] *= delta_n[t]
+                np.multiply(delta_n[t], r[t], out=deltas[t, :, 2])  # dL/d(U_n h_{t-1} + b_hn)
+                grad_h += stacked[t] @ self.weight_hh
+            else:
+                grad_inner = delta_n[t] @ weight_n  # dL/d(r_t * h_{t-1})
+                delta_r[t] *= grad_inner
+                grad_inner *= r[t]
+                grad_h += grad_inner
+                grad_h += stacked[t, :, :two] @ weight_rz
+
+        ones, flat_before = np.ones(stacked[..., 0].size, x.dtype), before.reshape(-1, before.shape[2])
+        flat = stacked.reshape(len(ones), -1)
+        if self.reset_after:  # as long as the third block is the one inside the reset gate
+            weight_hh, bias_hh = flat.T @ flat_before, ones @ flat
+        deltas[:, :, 2] = delta_n
+        bias_ih = ones @ flat
+        if not self.reset_after:
+            weight_n = flat[:, two:].T @ inner.reshape(flat_before.shape)
+            weight_hh, bias_hh = np.concatenate([flat[:, :two].T @ flat_before, weight_n]), bias_ih.copy()
         return Gradients(
             x=(flat @ self.weight_ih).reshape(x.shape),
             h0=grad_h,
-            weight_ih=flat.T @ x.reshape(-1, input_size),
-            weight_hh=flat.T @ states[:-1].reshape(-1, hidden_size),
-            bias_ih=None if self.bias_ih is None else grad_bias,
-            bias_hh=None if self.bias_hh is None else grad_bias.copy(),
+            weight_ih=flat.T @ x.reshape(len(ones), -1),
+            weight_hh=weight_hh,
+            bias_ih=None if self.bias_ih is None else bias_ih,
+            bias_hh=None if self.bias_hh is None else bias_hh,
         )
-
-    def _checked_cache(self, grad_output, cache):
-        """The x, states and output in the cache; raise if it or grad_output do not fit."""
-        if not isinstance(cache, RNNCache):
-            raise TypeError(f"cache: expected an RNNCache, got {type(cache).__name__}")
-        if cache.network is not self:
-            raise ValueError("cache: expected one made by this network's forward, got another network's")
-        output = cache.states[1:]
-        _check_array("grad_output", grad_output, output.shape, output.dtype)
-        return cache.x, cache.states, output
 
 
 # --- the textbook's formulas, as printed -------------------------------------------------------------
@@ -503,8 +997,9 @@ def delta_table(rnn, grad_output, cache):
            [0.5 , 1.  , 0.  ],
            [0.25, 0.5 , 1.  ]])
     """
-    _, _, output = rnn._checked_cache(grad_output, cache)
-    steps, (_, f_prime) = len(output), NONLINEARITIES[rnn.nonlinearity]
+    _check_backward(rnn, cache, RNNCache, grad_output)
+    output, (_, f_prime) = cache.states[1:], NONLINEARITIES[rnn.nonlinearity]
+    steps = len(output)
     slopes = f_prime(output)
     table = np.zeros((steps, *output.shape), output.dtype)
     for t in range(steps):
@@ -677,18 +1172,19 @@ def numerical_gradient(loss, array, step=None):
     return gradient
 
 
-def autograd_gradients(rnn, x, grad_output, state=None, *, grad_h_n=None):
+def autograd_gradients(network, x, grad_output, state=None, *, grad_h_n=None, grad_c_n=None):
     """The same gradients by PyTorch's autograd, which differentiates the forward equations by itself.
 
     Parameters
     ----------
-    rnn : RNN
-    x, grad_output, state, grad_h_n : ndarray
-        As for `RNN.forward` and `RNN.backward`. The loss is sum(output * grad_output) + sum(h_T * grad_h_n).
+    network : RNN, LSTM or GRU
+    x, grad_output, state, grad_h_n, grad_c_n : ndarray
+        As for the network's `forward` and `backward`. The loss is
+        sum(output * grad_output) + sum(h_T * grad_h_n) + sum(c_T * grad_c_n).
 
     Returns
     -------
-    Gradients
+    Gradients or LSTMGradients
 
     Examples
     --------
@@ -706,22 +1202,45 @@ def autograd_gradients(rnn, x, grad_output, state=None, *, grad_h_n=None):
     """
     import torch
 
-    f = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": torch.clone}[
-        rnn.nonlinearity
-    ]
-    if state is None:
-        state = np.zeros((x.shape[1], len(rnn.weight_hh)), x.dtype)
-    arrays = [x, state, rnn.weight_ih, rnn.weight_hh, rnn.bias_ih, rnn.bias_hh]
-    leaves = [None if a is None else torch.tensor(a, requires_grad=True) for a in arrays]
-    xs, h, w, u, *biases = leaves
+    gated = isinstance(network, LSTM)
+    zeros = np.zeros((x.shape[1], network.weight_hh.shape[1]), x.dtype)
+    h0, c0 = (zeros, zeros) if state is None else state if gated else (state, zeros)
+    arrays = {"x": x, "h0": h0, "c0": c0 if gated else None}
+    arrays |= {name: getattr(network, name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    leaves = {n: None if a is None else torch.tensor(a, requires_grad=True) for n, a in arrays.items()}
+    h, c = leaves["h0"], leaves["c0"]
     loss = 0
-    for x_t, grad in zip(xs, torch.tensor(grad_output)):
-        h = f(x_t @ w.T + h @ u.T + _total_bias(*biases))
+    for x_t, grad in zip(leaves["x"], torch.tensor(grad_output)):
+        h, c = _torch_step(network, x_t, h, c, *list(leaves.values())[3:])
         loss = loss + (h * grad).sum()
-    if grad_h_n is not None:
-        loss = loss + (h * torch.tensor(grad_h_n)).sum()
+    for last, grad in [(h, grad_h_n), (c, grad_c_n)]:
+        if grad is not None:
+            loss = loss + (last * torch.tensor(grad)).sum()
     loss.backward()
-    return Gradients(*(None if leaf is None else leaf.grad.numpy() for leaf in leaves))
+    kind = LSTMGradients if gated else Gradients
+    return kind(**{n: None if leaves[n] is None else leaves[n].grad.numpy() for n in kind._fields})
+
+
+def _torch_step(network, x_t, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
+    """The equations of one step forward, and nothing else, in torch: h_t and c_t."""
+    import torch
+
+    bias_ih, bias_hh = (torch.zeros_like(weight_hh[:, 0]) if b is None else b for b in (bias_ih, bias_hh))
+    from_x, from_h = x_t @ weight_ih.T + bias_ih, h @ weight_hh.T + bias_hh
+    if isinstance(network, LSTM):
+        i, f, g, o = (from_x + from_h).chunk(4, dim=1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+    if isinstance(network, GRU):
+        (x_r, x_z, x_n), (h_r, h_z, h_n) = from_x.chunk(3, dim=1), from_h.chunk(3, dim=1)
+        r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+        if network.reset_after:
+            n = torch.tanh(x_n + r * h_n)
+        else:
+            n = torch.tanh(x_n + (r * h) @ weight_hh.chunk(3)[2].T + bias_hh.chunk(3)[2])
+        return z * h + (1 - z) * n, c
+    f = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": torch.clone}
+    return f[network.nonlinearity](from_x + from_h), c
 
 
 # --- checks that can fail ----------------------------------------------------------------------------
@@ -906,14 +1425,22 @@ def clip_grad_norm(gradients, max_norm):
     return (clipped if isinstance(gradients, dict) else type(gradients)(**clipped)), norm
 
 
-def random_case(rng, *, nonlinearity="tanh", bias=True):
+def random_case(rng, kind=RNN, *, bias=True, **options):
     """A random network with data, for checks: T, B, D and H all different, so that no swapped axes go unseen.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    kind : RNN, LSTM or GRU
+    bias, options
+        For `kind.init`: nonlinearity, reset_after.
 
     Returns
     -------
-    rnn : RNN
+    network : of this kind
     x, h0, grad_output, grad_h_n : ndarray
         Standard normal, shapes (T, B, D), (B, H), (T, B, H), (B, H), each size from 2 to 7.
+        For an LSTM a state (h0, c0) stands in place of h0, and grad_c_n comes last.
 
     Examples
     --------
@@ -922,12 +1449,21 @@ def random_case(rng, *, nonlinearity="tanh", bias=True):
     ((5, 4, 7), (4, 6), (5, 4, 6), (4, 6))
     """
     steps, batch, input_size, hidden_size = (int(n) for n in rng.permutation(np.arange(2, 8))[:4])
-    rnn = RNN.init(input_size, hidden_size, bias=bias, rng=rng, nonlinearity=nonlinearity)
-    shapes = [(steps, batch, input_size), (batch, hidden_size), (steps, batch, hidden_size), (batch, hidden_size)]
-    return rnn, *(rng.standard_normal(shape) for shape in shapes)
+    network = kind.init(input_size, hidden_size, bias=bias, rng=rng, **options)
+    state = (batch, hidden_size)
+    shapes = [(steps, batch, input_size), state, (steps, *state), state] + [state] * (2 if kind is LSTM else 0)
+    x, h0, grad_output, grad_h_n, *of_cells = (rng.standard_normal(shape) for shape in shapes)
+    if kind is LSTM:
+        c0, grad_c_n = of_cells
+        return network, x, (h0, c0), grad_output, grad_h_n, grad_c_n
+    return network, x, h0, grad_output, grad_h_n
 
 
 # --- exercises ---------------------------------------------------------------------------------------
+
+
+def _same(value, other):
+    return np.shape(value) == np.shape(other) and _relative_error(value, other) <= 1e-7
 
 
 def check_exercise(name, attempt, expected, mistakes=None):
@@ -957,40 +1493,51 @@ def check_exercise(name, attempt, expected, mistakes=None):
     >>> check_exercise("1.1", lambda: right - 1, right, {"one is subtracted": right - 1})
     Exercise 1.1: not yet. This is the result of a typical mistake: one is subtracted
     >>> check_exercise("1.1", lambda: -2 * right, right)
-    Exercise 1.1: not yet. Every entry is off by the factor -2
+    Exercise 1.1: not yet. Every entry is -2 times the right one
     >>> check_exercise("1.1", lambda: right * np.nan, right)
     Exercise 1.1: not yet. There are NaN or inf in it
     >>> check_exercise("1.1", lambda: right + [[0, 0, 1]], right)
     Exercise 1.1: not yet. 1 of 3 entries differ, the first at index (0, 2)
     >>> check_exercise("1.1", lambda: right @ right, right)  # doctest: +ELLIPSIS
     Exercise 1.1: not yet. The code raised ValueError: matmul: ...
+    >>> check_exercise("1.1", lambda: {"a": 1}, right)
+    Exercise 1.1: not yet. Expected an array of numbers, got dict
+    >>> square = np.arange(4.0).reshape(2, 2)
+    >>> check_exercise("1.2", lambda: square.T, square)
+    Exercise 1.2: not yet. This is the transpose of the right result
     """
     expected = _as_numpy(expected)
     try:
         value = attempt()
-        if value is None or value is ...:
-            print(f"Exercise {name}: not attempted yet")
-            return
-        value = _as_numpy(value).astype(float)
     except Exception as error:
         print(f"Exercise {name}: not yet. The code raised {type(error).__name__}: {error}")
+        return
+    if value is None or value is ...:
+        print(f"Exercise {name}: not attempted yet")
+        return
+    try:
+        value = _as_numpy(value).astype(float)
+    except (TypeError, ValueError):
+        print(f"Exercise {name}: not yet. Expected an array of numbers, got {type(value).__name__}")
         return
     if value.shape != expected.shape:
         hint = ": transposed?" if value.T.shape == expected.shape else ""
         problem = f"The shape is {value.shape}, expected {expected.shape}{hint}"
     elif not np.isfinite(value).all():
         problem = "There are NaN or inf in it"
-    elif _relative_error(value, expected) <= 1e-7:
+    elif _same(value, expected):
         print(f"Exercise {name}: correct")
         return
     else:
-        known = [m for m, wrong in (mistakes or {}).items() if _relative_error(value, wrong) <= 1e-7]
+        known = [m for m, wrong in (mistakes or {}).items() if _same(value, wrong)]
         factor = (value * expected).sum() / (expected**2).sum()
         wrong_at = np.argwhere(np.abs(value - expected) > 1e-7 * np.abs(expected).max())
         if known:
             problem = f"This is the result of a typical mistake: {known[0]}"
-        elif factor != 0 and _relative_error(value, factor * expected) <= 1e-7:
-            problem = f"Every entry is off by the factor {factor:.4g}"
+        elif _same(value.T, expected):
+            problem = "This is the transpose of the right result"
+        elif factor != 0 and _same(value, factor * expected):
+            problem = f"Every entry is {factor:.4g} times the right one"
         else:
             first = tuple(int(i) for i in wrong_at[0])
             problem = f"{len(wrong_at)} of {expected.size} entries differ, the first at index {first}"
@@ -998,7 +1545,7 @@ def check_exercise(name, attempt, expected, mistakes=None):
 
 
 def run_solutions(notebook, namespace):
-    """Run the solutions that are folded away in a notebook, in order, each in the reader's `namespace`.
+    """Run the solutions that are folded away in a notebook, in order, then put the reader's own answers back.
 
     A solution is a Python block inside a ``<details>`` element of a markdown cell. The tests run it, so that no
     solution can go stale; a reader has no need to.
@@ -1021,8 +1568,165 @@ def run_solutions(notebook, namespace):
     solutions = re.findall(r"```python\n(.*?)```", "\n".join(folded), re.DOTALL)
     if not solutions:
         raise ValueError(f"notebook: expected folded solutions, got none in {notebook}")
+    readers_own = dict(namespace)
+    print("The stored solutions, run for the tests:")
     for solution in solutions:
         exec(solution, namespace)
+    for name in set(namespace) - set(readers_own):
+        del namespace[name]
+    namespace.update(readers_own)
+
+
+# --- the residual recurrence -------------------------------------------------------------------------
+
+
+class ResidualCache(NamedTuple):
+    """What `residual_backward` and `residual_jacobians` need to know about one pass forward."""
+
+    x: np.ndarray
+    states: np.ndarray  # (T + 1, B, H): h_0, h_1, ..., h_T
+    increments: np.ndarray  # (T, B, H): f(z_1), ..., f(z_T)
+    weight_ih: np.ndarray
+    weight_hh: np.ndarray
+    nonlinearity: str
+    keep: float
+    step: float
+
+
+def residual_forward(x, weight_ih, weight_hh, bias, h0=None, *, nonlinearity="tanh", keep=1.0, step=1.0):
+    """Run h_t = keep h_{t-1} + step f(U h_{t-1} + W x_t + b): equation (6.50) if keep and step are 1.
+
+    Parameters
+    ----------
+    x : ndarray, shape (T, B, D)
+    weight_ih, weight_hh, bias : ndarray, shapes (H, D), (H, H), (H,)
+    h0 : ndarray, shape (B, H), optional
+        Zeros if missing.
+    nonlinearity : str
+        As for `RNN`.
+    keep, step : float
+        A leak (keep below 1) and the size of a step.
+
+    Returns
+    -------
+    output : ndarray, shape (T, B, H)
+    cache : ResidualCache
+        For `residual_backward`.
+
+    Notes
+    -----
+    S networks run side by side if the parameters are stacked, (S, H, D) ..., and x is (T, S, B, D).
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1))
+    >>> residual_forward(np.ones((3, 1, 1)), one, one, one[0], nonlinearity="identity")[0].ravel()  # 2 h + 2
+    array([ 2.,  6., 14.])
+    >>> relu = {"nonlinearity": "relu", "keep": 0.5, "step": 2.0}
+    >>> residual_forward(np.ones((2, 1, 1)), one, one, -one[0], one, **relu)[0].ravel()  # 0.5 h + 2 relu(h)
+    array([2.5 , 6.25])
+    >>> residual_forward(np.ones((3, 1, 2)), one, one, one[0])
+    Traceback (most recent call last):
+    ValueError: x: expected shape (T, B, 1), got (3, 1, 2)
+    """
+    _check_array("x", x, ("T", *weight_hh.shape[:-2], "B", weight_ih.shape[-1]))
+    f, _ = NONLINEARITIES[_checked_nonlinearity(nonlinearity)]
+    increments = x @ np.swapaxes(weight_ih, -1, -2) + np.expand_dims(bias, -2)  # W x_t + b; then z_t, then f(z_t)
+    states = np.empty((len(x) + 1, *increments.shape[1:]))
+    states[0] = 0 if h0 is None else h0
+    for t, increment in enumerate(increments):
+        increment += states[t] @ np.swapaxes(weight_hh, -1, -2)
+        states[t + 1] = keep * states[t] + step * f(increment, out=increment)
+    return states[1:], ResidualCache(x, states, increments, weight_ih, weight_hh, nonlinearity, keep, step)
+
+
+def residual_backward(grad_output, cache):
+    """Back through `residual_forward`: dL/dh_{t-1} = (keep I + step G_t)^T dL/dh_t + dL_{t-1}/dh_{t-1}.
+
+    Parameters
+    ----------
+    grad_output : ndarray, shape (T, B, H)
+        Row t - 1 is dL_t/dh_t.
+    cache : ResidualCache
+
+    Returns
+    -------
+    dict
+        The derivatives with respect to x, h0, weight_ih, weight_hh and bias.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1))
+    >>> _, cache = residual_forward(np.ones((2, 1, 1)), one, one, -one[0], one, keep=0.5, step=2.0, nonlinearity="relu")
+    >>> gradients = residual_backward(np.ones((2, 1, 1)), cache)  # L = h_1 + h_2, and each dh_t/dh_{t-1} is 2.5
+    >>> {name: gradient.ravel().tolist() for name, gradient in gradients.items()}
+    {'x': [7.0, 2.0], 'h0': [8.75], 'weight_ih': [9.0], 'weight_hh': [12.0], 'bias': [9.0]}
+    >>> residual_backward(np.ones((1, 1, 1)), cache)
+    Traceback (most recent call last):
+    ValueError: grad_output: expected shape (2, 1, 1), got (1, 1, 1)
+    """
+    _check_array("grad_output", grad_output, cache.increments.shape)
+    _, f_prime = NONLINEARITIES[cache.nonlinearity]
+    deltas = cache.step * f_prime(cache.increments)
+    grad_h = np.zeros_like(cache.states[0])
+    for delta, grad_loss in zip(deltas[::-1], grad_output[::-1]):
+        grad_h = grad_h + grad_loss
+        delta *= grad_h  # dL/dz_t
+        grad_h = cache.keep * grad_h + delta @ cache.weight_hh
+    columns = np.swapaxes(deltas, -1, -2)
+    return {
+        "x": deltas @ cache.weight_ih,
+        "h0": grad_h,
+        "weight_ih": (columns @ cache.x).sum(axis=0),
+        "weight_hh": (columns @ cache.states[:-1]).sum(axis=0),
+        "bias": deltas.sum(axis=(0, -2)),
+    }
+
+
+def residual_jacobians(cache):
+    """All dh_t/dh_{t-1} = keep I + step diag(f'(z_t)) U of one pass forward: shape (T, B, H, H).
+
+    Examples
+    --------
+    >>> u, bias = np.array([[0.0, 2.0], [-1.0, 0.0]]), np.array([0.0, -3.0])  # the second unit is off
+    >>> _, cache = residual_forward(np.ones((1, 1, 1)), np.ones((2, 1)), u, bias,
+    ...                             nonlinearity="relu", keep=0.5, step=3.0)
+    >>> residual_jacobians(cache)[0, 0]
+    array([[0.5, 6. ],
+           [0. , 0.5]])
+    """
+    _, f_prime = NONLINEARITIES[cache.nonlinearity]
+    kept = cache.keep * np.eye(cache.weight_hh.shape[-1])
+    return kept + cache.step * f_prime(cache.increments)[..., None] * np.expand_dims(cache.weight_hh, -3)
+
+
+def product_log_norms(jacobians):
+    """The natural logarithm of the spectral norm of J_n ... J_2 J_1, for n = 0 ... T; it cannot overflow.
+
+    Parameters
+    ----------
+    jacobians : ndarray, shape (T, ..., H, H)
+        The middle axes are products side by side.
+
+    Returns
+    -------
+    ndarray, shape (T + 1, ...)
+
+    Examples
+    --------
+    >>> (product_log_norms(np.array([np.diag([1e200, 1e-200])] * 3)) / np.log(10)).round(6)
+    array([  0., 200., 400., 600.])
+    >>> first, second = np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0]])
+    >>> product_log_norms(np.array([first, second])).round(4)  # first @ second would be zero
+    array([0.    , 0.    , 0.6931])
+    """
+    product, logs = np.eye(jacobians.shape[-1]), [np.zeros(jacobians.shape[1:-2])]
+    for jacobian in jacobians:
+        product = jacobian @ product
+        norm = np.linalg.norm(product, 2, axis=(-2, -1))
+        product = product / norm[..., None, None]  # only its direction is kept
+        logs.append(logs[-1] + np.log(norm))
+    return np.array(logs)
 
 
 # --- pictures ----------------------------------------------------------------------------------------
