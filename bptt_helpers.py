@@ -638,8 +638,8 @@ class LSTM:
         states[0] = 0 if h0 is None else h0
         cells[0] = 0 if c0 is None else c0
         gates = np.empty((steps, batch, 4, hidden_size), dtype)
-        stacked = gates.reshape(steps, batch, -1)  # the same memory as `gates`, as are i, f, g, o
-        np.matmul(x.reshape(-1, input_size), self.weight_ih.T, out=gates.reshape(steps * batch, -1))
+        stacked = gates.reshape(steps, batch, 4 * hidden_size)  # the same memory as `gates`, as are i, f, g, o
+        np.matmul(x.reshape(steps * batch, input_size), self.weight_ih.T, out=stacked.reshape(steps * batch, 4 * hidden_size))
         stacked += _total_bias(self.bias_ih, self.bias_hh)
         recurrent, weight_hh_t = np.empty(stacked[0].shape, dtype), self.weight_hh.T.copy()
         h, c, fresh = states[0], cells[0], np.empty((batch, hidden_size), dtype)
@@ -705,6 +705,7 @@ class LSTM:
         # first, for all steps at once: the factors that do not depend on the later steps
         deltas = _sigmoid_prime(cache.gates, out=np.empty_like(cache.gates))
         delta_i, delta_f, delta_g, delta_o = np.moveaxis(deltas, 2, 0)
+        stacked = deltas.reshape(*deltas.shape[:2], 4 * i.shape[2])  # the same memory
         delta_i *= g
         delta_f *= cache.cells[:-1]
         _tanh_prime(g, out=delta_g)
@@ -722,7 +723,7 @@ class LSTM:
             grad_c += h_to_c[t]  # dL/dc_t: what came along the cells, and what comes through h_t
             deltas[t, :, :3] *= grad_c[:, None]
             delta_o[t] *= grad_h
-            np.matmul(deltas[t].reshape(len(grad_h), -1), self.weight_hh, out=grad_h)  # handed on to h_{t-1}
+            np.matmul(stacked[t], self.weight_hh, out=grad_h)  # handed on to h_{t-1}
             grad_c *= f[t]  # handed on to c_{t-1}, the direct path
         return LSTMGradients(h0=grad_h, c0=grad_c, **_summed_gradients(self, cache, deltas))
 
@@ -851,8 +852,8 @@ class GRU:
         states[0] = 0 if state is None else state
         inner = np.empty((steps, batch, hidden_size), dtype)
         gates = np.empty((steps, batch, 3, hidden_size), dtype)
-        stacked = gates.reshape(steps, batch, -1)  # the same memory as `gates`
-        np.matmul(x.reshape(-1, input_size), self.weight_ih.T, out=gates.reshape(steps * batch, -1))
+        stacked = gates.reshape(steps, batch, 3 * hidden_size)  # the same memory as `gates`
+        np.matmul(x.reshape(steps * batch, input_size), self.weight_ih.T, out=stacked.reshape(steps * batch, 3 * hidden_size))
         stacked += bias
         # the product with h_{t-1}: of all three blocks, or of r and z, when r must be known before the third
         product_t = (self.weight_hh if self.reset_after else self.weight_hh[:two]).T.copy()
@@ -921,7 +922,7 @@ class GRU:
 
         # first, for all steps at once: the factors that do not depend on the later steps
         deltas = _sigmoid_prime(gates, out=np.empty_like(gates))
-        stacked = deltas.reshape(len(x), -1, two // 2 * 3)
+        stacked = deltas.reshape(*deltas.shape[:2], 3 * z.shape[2])
         delta_r, delta_z, _ = np.moveaxis(deltas, 2, 0)
         delta_r *= inner if self.reset_after else before
         delta_z *= before - n
@@ -946,8 +947,9 @@ class GRU:
                 grad_h += grad_inner
                 grad_h += stacked[t, :, :two] @ weight_rz
 
-        ones, flat_before = np.ones(stacked[..., 0].size, x.dtype), before.reshape(-1, before.shape[2])
-        flat = stacked.reshape(len(ones), -1)
+        rows = len(x) * x.shape[1]
+        ones, flat_before = np.ones(rows, x.dtype), before.reshape(rows, before.shape[2])
+        flat = stacked.reshape(rows, stacked.shape[2])
         if self.reset_after:  # as long as the third block is the one inside the reset gate
             weight_hh, bias_hh = flat.T @ flat_before, ones @ flat
         deltas[:, :, 2] = delta_n
@@ -958,7 +960,7 @@ class GRU:
         return Gradients(
             x=(flat @ self.weight_ih).reshape(x.shape),
             h0=grad_h,
-            weight_ih=flat.T @ x.reshape(len(ones), -1),
+            weight_ih=flat.T @ x.reshape(rows, x.shape[2]),
             weight_hh=weight_hh,
             bias_ih=None if self.bias_ih is None else bias_ih,
             bias_hh=None if self.bias_hh is None else bias_hh,
