@@ -235,6 +235,16 @@ class RNNCell:
     >>> step = cell.backward(np.array([[1.0]]), cache)
     >>> step.weight_hh, step.weight_ih, step.h0, step.x
     (array([[10.]]), array([[2.]]), array([[0.8]]), array([[0.5]]))
+    >>> rnn, x, h0, _, grad_h = random_case(np.random.default_rng(0))  # one step of it is what the cell does
+    >>> cell = RNNCell(rnn.weight_ih, rnn.weight_hh, rnn.bias_ih, rnn.bias_hh)
+    >>> step = cell.backward(grad_h, cell.forward(x[0], h0)[1])
+    >>> compare_gradients(step._replace(x=step.x[None]), rnn.backward(grad_h[None], rnn.forward(x[:1], h0)[1]))
+    x          (1, 4, 7)  agrees (relative error <= 1e-10)
+    h0         (4, 6)     agrees (relative error <= 1e-10)
+    weight_ih  (6, 7)     agrees (relative error <= 1e-10)
+    weight_hh  (6, 6)     agrees (relative error <= 1e-10)
+    bias_ih    (6,)       agrees (relative error <= 1e-10)
+    bias_hh    (6,)       agrees (relative error <= 1e-10)
     """
 
     def __init__(self, weight_ih, weight_hh, bias_ih=None, bias_hh=None, *, nonlinearity="tanh"):
@@ -384,6 +394,9 @@ class RNN:
         Examples
         --------
         >>> rnn = RNN.init(3, 4, rng=np.random.default_rng(0))
+        >>> output, cache = rnn.forward(np.ones((5, 2, 3)))
+        >>> output.shape, output.flags.writeable
+        ((5, 2, 4), False)
         >>> rnn.forward(np.ones((2, 3)))
         Traceback (most recent call last):
         ValueError: x: expected shape (T, B, 3), got (2, 3)
@@ -567,6 +580,9 @@ class LSTM:
         Examples
         --------
         >>> lstm = LSTM.init(3, 4, rng=np.random.default_rng(0))
+        >>> output, cache = lstm.forward(np.ones((5, 2, 3)))
+        >>> output.shape, cache.cells.shape, output.flags.writeable
+        ((5, 2, 4), (6, 2, 4), False)
         >>> lstm.forward(np.ones((5, 2, 3)), np.zeros((2, 4)))
         Traceback (most recent call last):
         TypeError: state: expected a pair (h0, c0), got ndarray
@@ -773,6 +789,12 @@ class GRU:
         TypeError, ValueError
             As for `RNN.forward`.
 
+
+        Examples
+        --------
+        >>> output, cache = GRU.init(3, 4, rng=np.random.default_rng(0)).forward(np.ones((5, 2, 3)))
+        >>> output.shape, cache.gates.shape, output.flags.writeable
+        ((5, 2, 4), (5, 2, 3, 4), False)
         """
         _check_sequence(self, x, state=state)
         (steps, batch, input_size), hidden_size = x.shape, self.weight_hh.shape[1]
