@@ -14,6 +14,8 @@ Equation numbers are those of Qiu Xipeng (邱锡鹏), Neural Networks and Deep L
 2020, ISBN 978-7-111-64968-7, chapter 6.
 """
 
+import contextlib
+import io
 import json
 import re
 from pathlib import Path
@@ -1462,6 +1464,8 @@ def check_exercise(name, attempt, expected, mistakes=None):
     Exercise 1.1: not yet. The shape is (3,), expected (1, 3)
     >>> check_exercise("1.1", lambda: right - 1, right, {"one is subtracted": right - 1})
     Exercise 1.1: not yet. This is the result of a typical mistake: one is subtracted
+    >>> check_exercise("1.1", lambda: right[0], right, {"the batch is lost": right.sum(axis=0)})
+    Exercise 1.1: not yet. This is the result of a typical mistake: the batch is lost
     >>> check_exercise("1.1", lambda: -2 * right, right)
     Exercise 1.1: not yet. Every entry is -2 times the right one
     >>> check_exercise("1.1", lambda: right * np.nan, right)
@@ -1494,21 +1498,21 @@ def check_exercise(name, attempt, expected, mistakes=None):
     except TypeError:
         print(f"Exercise {name}: not yet. Expected an array of numbers, got {type(value).__name__}")
         return
-    if value.shape != expected.shape:
+    if _same(value, expected):
+        print(f"Exercise {name}: correct")
+        return
+    known = [m for m, wrong in (mistakes or {}).items() if _same(value, wrong)]
+    if known:
+        problem = f"This is the result of a typical mistake: {known[0]}"
+    elif value.shape != expected.shape:
         hint = ": transposed?" if value.T.shape == expected.shape else ""
         problem = f"The shape is {value.shape}, expected {expected.shape}{hint}"
     elif not np.isfinite(value).all():
         problem = "There are NaN or inf in it"
-    elif _same(value, expected):
-        print(f"Exercise {name}: correct")
-        return
     else:
-        known = [m for m, wrong in (mistakes or {}).items() if _same(value, wrong)]
         factor = (value * expected).sum() / (expected**2).sum()
         wrong_at = np.argwhere(np.abs(value - expected) > 1e-7 * np.abs(expected).max())
-        if known:
-            problem = f"This is the result of a typical mistake: {known[0]}"
-        elif _same(value.T, expected):
+        if _same(value.T, expected):
             problem = "This is the transpose of the right result"
         elif factor != 0 and _same(value, factor * expected):
             problem = f"Every entry is {factor:.4g} times the right one"
@@ -1535,6 +1539,8 @@ def run_solutions(notebook, namespace):
     ------
     ValueError
         If there is no solution in the notebook.
+    AssertionError
+        If a solution does not pass its check.
     """
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
     text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
@@ -1544,11 +1550,16 @@ def run_solutions(notebook, namespace):
         raise ValueError(f"notebook: expected folded solutions, got none in {notebook}")
     readers_own = dict(namespace)
     print("The stored solutions, run for the tests:")
-    for solution in solutions:
-        exec(solution, namespace)
+    heard = io.StringIO()
+    with contextlib.redirect_stdout(heard):
+        for solution in solutions:
+            exec(solution, namespace)
+    print(heard.getvalue(), end="")
     for name in set(namespace) - set(readers_own):
         del namespace[name]
     namespace.update(readers_own)
+    if ": not " in heard.getvalue():
+        raise AssertionError("a stored solution does not pass its own check")
 
 
 # --- the residual recurrence -------------------------------------------------------------------------
