@@ -1435,7 +1435,7 @@ def random_case(rng, kind=RNN, *, bias=True, **options):
 
 
 def _same(value, other):
-    return np.shape(value) == np.shape(other) and _relative_error(value, np.asarray(other)) <= 1e-7
+    return np.shape(value) == np.shape(other) and _relative_error(value, _as_numpy("mistakes", other)) <= 1e-7
 
 
 def check_exercise(name, attempt, expected, mistakes=None):
