@@ -1468,6 +1468,8 @@ def check_exercise(name, attempt, expected, mistakes=None):
     Exercise 1.1: not yet. This is the result of a typical mistake: the batch is lost
     >>> check_exercise("1.1", lambda: -2 * right, right)
     Exercise 1.1: not yet. Every entry is -2 times the right one
+    >>> check_exercise("1.1", lambda: 3.0, 1.5)
+    Exercise 1.1: not yet. The number is not right
     >>> check_exercise("1.1", lambda: right * np.nan, right)
     Exercise 1.1: not yet. There are NaN or inf in it
     >>> check_exercise("1.1", lambda: right + [[0, 0, 1]], right)
@@ -1512,7 +1514,9 @@ def check_exercise(name, attempt, expected, mistakes=None):
     else:
         factor = (value * expected).sum() / (expected**2).sum()
         wrong_at = np.argwhere(np.abs(value - expected) > 1e-7 * np.abs(expected).max())
-        if _same(value.T, expected):
+        if expected.size == 1:  # a factor would give the solution away
+            problem = "The number is not right"
+        elif _same(value.T, expected):
             problem = "This is the transpose of the right result"
         elif factor != 0 and _same(value, factor * expected):
             problem = f"Every entry is {factor:.4g} times the right one"
