@@ -21,6 +21,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --allow-file-access-from-files""".split()
+FLAGS += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # the network is cut
 SLIDE_FAULTS = """() => {
   const slide = Deck.getCurrentSlide(), scale = Deck.getScale(), faults = [];
   const top = slide.getBoundingClientRect().top;
