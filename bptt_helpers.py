@@ -1043,30 +1043,31 @@ def rtrl_gradients(rnn, x, grad_output, state=None):
     weight_hh  (6, 6)  agrees (relative error <= 1e-10)
     """
     _check_kind("rnn", rnn, RNN)
-    output, cache = rnn.forward(x, state)
-    _check_array("grad_output", grad_output, output.shape, output.dtype)
+    _check_sequence(rnn, x, state=state)
+    hidden_size, (steps, batch, input_size), dtype = len(rnn.weight_hh), x.shape, x.dtype
+    _check_array("grad_output", grad_output, (steps, batch, hidden_size), dtype)
+    cell = RNNCell(rnn.weight_ih, rnn.weight_hh, rnn.bias_ih, rnn.bias_hh, nonlinearity=rnn.nonlinearity)
     _, f_prime = NONLINEARITIES[rnn.nonlinearity]
-    (_, batch, hidden_size), input_size = output.shape, x.shape[2]
-    eye = np.eye(hidden_size, dtype=output.dtype)
+    h, eye = np.zeros((batch, hidden_size), dtype) if state is None else state, np.eye(hidden_size, dtype=dtype)
 
     # dh[b, i, ...]: the derivative of unit i of h_t, in sequence b, by each entry of U, W, b and h_0
-    dh_u = np.zeros((batch, hidden_size, hidden_size, hidden_size), output.dtype)
-    dh_w = np.zeros((batch, hidden_size, hidden_size, input_size), output.dtype)
-    dh_b = np.zeros((batch, hidden_size, hidden_size), output.dtype)
+    dh_u = np.zeros((batch, hidden_size, hidden_size, hidden_size), dtype)
+    dh_w = np.zeros((batch, hidden_size, hidden_size, input_size), dtype)
+    dh_b = np.zeros((batch, hidden_size, hidden_size), dtype)
     dh_0 = np.broadcast_to(eye, (batch, hidden_size, hidden_size))
-    totals = [0, 0, 0]
-    grad_h0 = np.zeros_like(cache.states[0])
-    for t, h in enumerate(output):
+    totals, grad_h0 = [0, 0, 0], np.zeros_like(h)
+    for x_t, grad_loss in zip(x, grad_output):
         # (6.44): what was there, carried through U, plus the direct partial d+z/dU_ij = I_i([h]_j)
-        dh_u = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_u) + np.einsum("pi,bj->bpij", eye, cache.states[t])
-        dh_w = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_w) + np.einsum("pi,bj->bpij", eye, x[t])
+        dh_u = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_u) + np.einsum("pi,bj->bpij", eye, h)
+        dh_w = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_w) + np.einsum("pi,bj->bpij", eye, x_t)
         dh_b = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_b) + eye
         dh_0 = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_0)
+        h, _ = cell.forward(x_t, h)
         dh_u, dh_w, dh_b, dh_0 = (np.einsum("bp,bp...->bp...", f_prime(h), d) for d in (dh_u, dh_w, dh_b, dh_0))
         # (6.46), summed over the batch, and over time as the losses come in
-        new = [np.einsum("bp,bp...->...", grad_output[t], d) for d in (dh_w, dh_u, dh_b)]
+        new = [np.einsum("bp,bp...->...", grad_loss, d) for d in (dh_w, dh_u, dh_b)]
         totals = [total + n for total, n in zip(totals, new)]
-        grad_h0 += np.einsum("bp,bpi->bi", grad_output[t], dh_0)
+        grad_h0 += np.einsum("bp,bpi->bi", grad_loss, dh_0)
     grad_w, grad_u, grad_b = totals
     bias_ih, bias_hh = (None if b is None else grad_b.copy() for b in (rnn.bias_ih, rnn.bias_hh))
     return Gradients(None, grad_h0, grad_w, grad_u, bias_ih, bias_hh)
