@@ -169,12 +169,13 @@ def _total_bias(bias_ih, bias_hh):
 def _summed_gradients(network, cache, deltas):
     """The gradients of x, weights and biases from all dL/dz, one product each: the sums over time and batch."""
     x, before = cache.x, cache.states[:-1]
-    flat = deltas.reshape(len(x) * x.shape[1], -1)
+    (steps, batch, input_size), hidden_size = x.shape, before.shape[2]
+    flat = deltas.reshape(steps * batch, len(network.weight_hh))
     grad_bias = np.ones(len(flat), flat.dtype) @ flat  # the sum of the rows, as a product: faster
     return {
         "x": (flat @ network.weight_ih).reshape(x.shape),
-        "weight_ih": flat.T @ x.reshape(len(flat), -1),
-        "weight_hh": flat.T @ before.reshape(len(flat), -1),
+        "weight_ih": flat.T @ x.reshape(steps * batch, input_size),
+        "weight_hh": flat.T @ before.reshape(steps * batch, hidden_size),
         "bias_ih": None if network.bias_ih is None else grad_bias,
         "bias_hh": None if network.bias_hh is None else grad_bias.copy(),
     }
@@ -410,7 +411,8 @@ class RNN:
         states = np.empty((steps + 1, batch, hidden_size), dtype)
         states[0] = 0 if state is None else state
         output = states[1:]
-        np.matmul(x.reshape(-1, input_size), self.weight_ih.T, out=output.reshape(-1, hidden_size))
+        rows = steps * batch
+        np.matmul(x.reshape(rows, input_size), self.weight_ih.T, out=output.reshape(rows, hidden_size))
         output += _total_bias(self.bias_ih, self.bias_hh)
         recurrent, weight_hh_t = np.empty((batch, hidden_size), dtype), self.weight_hh.T.copy()
         h = states[0]
@@ -1155,6 +1157,11 @@ def autograd_gradients(network, x, grad_output, state=None, *, grad_h_n=None, gr
     weight_hh  (6, 6)     agrees (relative error <= 1e-10)
     bias_ih    (6,)       agrees (relative error <= 1e-10)
     bias_hh    (6,)       agrees (relative error <= 1e-10)
+    >>> for kind in (RNN, LSTM, GRU):  # without a state, all start from zero
+    ...     network, x, _, grad_output, *_ = random_case(np.random.default_rng(1), kind)
+    ...     ours = network.backward(grad_output, network.forward(x)[1])
+    ...     theirs = autograd_gradients(network, x, grad_output)
+    ...     assert all(np.allclose(a, b, rtol=1e-12, atol=1e-13) for a, b in zip(ours, theirs))
     """
     import torch
 
@@ -1664,6 +1671,19 @@ def residual_backward(grad_output, cache):
     >>> gradients = residual_backward(np.ones((2, 1, 1)), cache)  # L = h_1 + h_2, and each dh_t/dh_{t-1} is 2.5
     >>> {name: gradient.ravel().tolist() for name, gradient in gradients.items()}
     {'x': [7.0, 2.0], 'h0': [8.75], 'weight_ih': [9.0], 'weight_hh': [12.0], 'bias': [9.0]}
+    >>> rng = np.random.default_rng(0)  # two networks side by side; T = 3, B = 4, D = 5, H = 6
+    >>> shapes = {"x": (3, 2, 4, 5), "weight_ih": (2, 6, 5), "weight_hh": (2, 6, 6), "bias": (2, 6), "h0": (2, 4, 6)}
+    >>> arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    >>> grad_output = rng.normal(size=(3, 2, 4, 6))
+    >>> def loss(name, value):
+    ...     return (residual_forward(**arrays | {name: value})[0] * grad_output).sum()
+    >>> moved = {name: numerical_gradient(lambda a: loss(name, a), arrays[name]) for name in arrays}
+    >>> compare_gradients(residual_backward(grad_output, residual_forward(**arrays)[1]), moved, rtol=1e-7)
+    x          (3, 2, 4, 5)  agrees (relative error <= 1e-07)
+    h0         (2, 4, 6)     agrees (relative error <= 1e-07)
+    weight_ih  (2, 6, 5)     agrees (relative error <= 1e-07)
+    weight_hh  (2, 6, 6)     agrees (relative error <= 1e-07)
+    bias       (2, 6)        agrees (relative error <= 1e-07)
     """
     _check_kind("cache", cache, ResidualCache)
     _check_array("grad_output", grad_output, cache.increments.shape, cache.x.dtype)
