@@ -1744,6 +1744,9 @@ def product_log_norms(jacobians):
     array([0.    , 0.    , 0.6931])
     >>> product_log_norms(np.array([np.eye(2), np.zeros((2, 2)), np.full((2, 2), np.nan)]))
     array([  0.,   0., -inf,  nan])
+    >>> stacked = np.array([np.diag([n, 0.5]) for n in (1.0, 2.0, 4.0)])  # three products side by side
+    >>> (product_log_norms(np.array([stacked, stacked])) / np.log(2)).round(6).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]
     """
     *stack, _, size = np.shape(jacobians) if np.ndim(jacobians) > 2 else ("T", "H", "H")
     _check_array("jacobians", jacobians, (*stack, size, size))
