@@ -1223,7 +1223,9 @@ def _relative_error(ours, reference):
     if ours.size == 0 or not (np.isfinite(ours).all() and np.isfinite(reference).all()):
         return np.inf
     difference, scale = np.abs(ours - reference).max(), np.abs(reference).max()
-    return difference / scale if scale > 0 else np.inf * difference if difference > 0 else 0.0
+    if scale == 0:
+        return np.inf if difference > 0 else 0.0
+    return difference / scale
 
 
 def _as_numpy(name, value):
@@ -1394,7 +1396,7 @@ def clip_grad_norm(gradients, max_norm):
     for name, gradient in parameters.items():
         if not np.isfinite(gradient).all():
             raise ValueError(f"gradients: expected finite numbers, got NaN or inf in {name}")
-    largest = max((float(np.abs(g).max()) for g in parameters.values()), default=0.0) or 1.0
+    largest = max((float(np.abs(g).max()) for g in parameters.values()), default=1.0) or 1.0
     norm = largest * float(np.sqrt(sum(((g.astype(float) / largest) ** 2).sum() for g in parameters.values())))
     if norm > max_norm:
         parameters = {name: gradient * (max_norm / norm) for name, gradient in parameters.items()}
@@ -1689,7 +1691,7 @@ def residual_backward(grad_output, cache):
     _check_array("grad_output", grad_output, cache.increments.shape, cache.x.dtype)
     _, f_prime = NONLINEARITIES[cache.nonlinearity]
     deltas = cache.step * f_prime(cache.increments)
-    grad_h = np.zeros_like(cache.states[0])
+    grad_h = 0
     for delta, grad_loss in zip(deltas[::-1], grad_output[::-1]):
         grad_h = grad_h + grad_loss
         delta *= grad_h  # dL/dz_t
