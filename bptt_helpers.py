@@ -737,6 +737,8 @@ class GRU:
     >>> gru = GRU(np.zeros((3, 1)), np.zeros((3, 1)), keep)
     >>> gru.forward(np.ones((3, 1, 1)), np.full((1, 1), 0.7))[0].ravel()
     array([0.7, 0.7, 0.7])
+    >>> gru.reset_after
+    True
     """
 
     def __init__(self, weight_ih, weight_hh, bias_ih=None, bias_hh=None, *, reset_after=True):
