@@ -50,6 +50,7 @@ def watch(page, faults):
         if not re.match(r"(file|data|blob|about):|(http|ws)://127\.0\.0\.1", r.url):
             faults.append(f"a request leaves the machine: {r.url[:80]}")
 
+    page.set_default_timeout(180_000)  # a busy machine
     page.on("request", request)
     page.on("pageerror", lambda e: faults.append(f"page error: {str(e)[:120]}"))
     page.on("console", lambda m: m.type == "error" and faults.append(f"console: {m.text[:120]}"))
@@ -77,7 +78,7 @@ def check_lab(browser, url, name, pictures):
     page = browser.new_page(viewport={"width": 1280, "height": 1600})
     watch(page, faults)
     page.goto(f"{url}/lab/tree/notebooks/{name}.ipynb?reset")
-    page.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown h1", timeout=60_000)
+    page.wait_for_selector(".jp-Notebook .jp-RenderedMarkdown h1")
     page.wait_for_timeout(2500)
     scroller = page.locator(".jp-WindowedPanel-outer").first
     height, y, number = scroller.evaluate("e => e.scrollHeight"), 0, 1
