@@ -1486,6 +1486,8 @@ def check_exercise(name, attempt, expected, mistakes=None):
     Exercise 1.1: not yet. There are NaN or inf in it
     >>> check_exercise("1.1", lambda: right + [[0, 0, 1]], right)
     Exercise 1.1: not yet. 1 of 3 entries differ, the first at index (0, 2)
+    >>> check_exercise("1.1", lambda: 0 * right, right)
+    Exercise 1.1: not yet. 3 of 3 entries differ, the first at index (0, 0)
     >>> check_exercise("1.1", lambda: right @ right, right)  # doctest: +ELLIPSIS
     Exercise 1.1: not yet. The code raised ValueError: matmul: ... count on equal ones?
     >>> check_exercise("1.1", lambda: rigth, right)
@@ -1852,7 +1854,7 @@ def plot_delta_triangle(norms, title):
     from matplotlib.colors import LogNorm
 
     steps = len(norms)
-    _, ax = plt.subplots(figsize=(7, 5))
+    _, ax = plt.subplots(figsize=(7, 4.4))
     ticks = np.arange(1, steps + 1)
     fields = ax.pcolormesh(ticks, ticks, np.where(norms > 0, norms, np.nan), norm=LogNorm(), cmap="cividis")
     ax.invert_yaxis()
