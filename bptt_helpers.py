@@ -1458,7 +1458,7 @@ def check_exercise(name, attempt, expected, mistakes=None):
     name : str
         The number of the exercise.
     attempt : callable
-        Called without arguments; returns the reader's array or number, None or ... where nothing is done yet.
+        Called without arguments; returns the reader's array or number, ... where nothing is done yet.
     expected : array_like
     mistakes : dict, optional
         What a typical mistake is called -> the (wrong) result that it gives.
@@ -1489,7 +1489,9 @@ def check_exercise(name, attempt, expected, mistakes=None):
     >>> check_exercise("1.1", lambda: 0 * right, right)
     Exercise 1.1: not yet. 3 of 3 entries differ, the first at index (0, 0)
     >>> check_exercise("1.1", lambda: right @ right, right)  # doctest: +ELLIPSIS
-    Exercise 1.1: not yet. The code raised ValueError: matmul: ... count on equal ones?
+    Exercise 1.1: not yet. The code raised ValueError: matmul: ... or on certain ones?
+    >>> check_exercise("1.1", lambda: None, right)
+    Exercise 1.1: not yet. Nothing is returned: is there a `return`?
     >>> check_exercise("1.1", lambda: rigth, right)
     Exercise 1.1: not yet. The code raised NameError: name 'rigth' is not defined
     >>> check_exercise("1.1", lambda: {"a": 1}, right)
@@ -1502,17 +1504,22 @@ def check_exercise(name, attempt, expected, mistakes=None):
     try:
         value = attempt()
     except Exception as error:
-        hint = ". The sizes in this check all differ: does the code count on equal ones?"
-        hint = hint if isinstance(error, (ValueError, IndexError)) else ""
+        hint = ". The sizes in this check all differ: does the code count on equal ones, or on certain ones?"
+        of_sizes = isinstance(error, IndexError) or re.search("shape|dimension|broadcast|size", str(error))
+        hint = hint if of_sizes and isinstance(error, (ValueError, IndexError)) else ""
         print(f"Exercise {name}: not yet. The code raised {type(error).__name__}: {error}{hint}")
         return
-    if value is None or value is ...:
+    if value is ...:
         print(f"Exercise {name}: not attempted yet")
+        return
+    if value is None:
+        print(f"Exercise {name}: not yet. Nothing is returned: is there a `return`?")
         return
     try:
         value = _as_numpy("value", value).astype(float)
     except TypeError:
-        print(f"Exercise {name}: not yet. Expected an array of numbers, got {type(value).__name__}")
+        kind = "an array of other things" if isinstance(value, np.ndarray) else type(value).__name__
+        print(f"Exercise {name}: not yet. Expected an array of numbers, got {kind}")
         return
     if _same(value, expected):
         print(f"Exercise {name}: correct")
