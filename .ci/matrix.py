@@ -3,7 +3,7 @@
 Usage: python .ci/matrix.py [--short] [--repeat N]
 
 Each row is `python -m pytest` in a copy of the checkout, in the environment of the Python that runs this script.
-The short list is what .ci/run does; the whole one takes about half an hour on two cores.
+The short list is what .ci/run does; the whole one takes half an hour to an hour and a half on two cores.
 """
 
 import argparse
