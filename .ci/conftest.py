@@ -17,7 +17,7 @@ def pytest_terminal_summary(terminalreporter, exitstatus):
     for reports in terminalreporter.stats.values():
         for report in reports:
             if hasattr(report, "duration"):
-                name, last_test = report.nodeid.split("::", 1)
+                name, _, last_test = report.nodeid.partition("::")
                 seconds[name] += report.duration
                 last[name] = last_test
     terminalreporter.section("seconds for each file")
