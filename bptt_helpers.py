@@ -1,44 +1,35 @@
-"""Back-propagation through time (BPTT, 随时间反向传播) by hand, in NumPy.
+"""Back-propagation through time (BPTT, 随时间反向传播) by hand, in NumPy: the helper module of the notebooks.
 
-The helper module of the notebook series. Names, shapes and the order of the arguments are PyTorch's,
-so that a reader of `torch.nn.RNN` can read this too:
+Names, shapes and the order of the arguments are PyTorch's, so that a reader of `torch.nn.RNN` can read this too:
 
 * sequences are time-major: ``x`` is (T, B, D), ``output`` is (T, B, H), a state is (B, H);
 * ``weight_hh`` is the textbook's U, ``weight_ih`` its W, and ``bias_ih + bias_hh`` its b;
-* `RNN.forward` returns what `RNN.backward` needs as an explicit cache; nothing is hidden in the object.
+* `forward` returns what `backward` needs as an explicit cache; nothing is hidden in the object.
 
-T: steps of time, B: batch, D: input size, H: hidden size. In code a state is a row of a batch, so the
-textbook's column formula ``U h`` reads ``h @ weight_hh.T``.
-
-Equation numbers are those of Qiu Xipeng (邱锡鹏), Neural Networks and Deep Learning (神经网络与深度学习),
-2020, ISBN 978-7-111-64968-7, chapter 6.
+T: steps of time, B: batch, D: input size, H: hidden size. In code a state is a row of a batch, so the textbook's
+column formula ``U h`` reads ``h @ weight_hh.T``. Equation numbers are those of the public draft (2019) of Qiu Xipeng
+(邱锡鹏), Neural Networks and Deep Learning (神经网络与深度学习), chapter 6.
 """
 
+import ast
 import contextlib
+import copy
 import io
+import itertools
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-
-# --- activations -------------------------------------------------------------------------------------
+# --- activations: f(z), and f'(z) written with h = f(z), so that z need not be stored -----------------
 
 
 def _sigmoid(z, out=None):
-    with np.errstate(over="ignore"):  # exp(-z) may become inf: 1 / inf = 0 is the right answer
-        out = np.exp(np.negative(z, out=out), out=out)
-    return np.reciprocal(np.add(out, 1, out=out), out=out)
-
-
-def _relu(z, out=None):
-    return np.maximum(z, 0, out=out)
-
-
-def _identity(z, out=None):
-    return np.positive(z, out=out)
+    out = np.tanh(np.multiply(z, 0.5, out=out), out=out)  # sigmoid(z) = (1 + tanh(z / 2)) / 2 cannot overflow
+    return np.multiply(np.add(out, 1, out=out), 0.5, out=out)
 
 
 def _tanh_prime(h, out=None):
@@ -49,136 +40,12 @@ def _sigmoid_prime(h, out=None):
     return np.subtract(h, np.multiply(h, h, out=out), out=out)
 
 
-def _identity_prime(h, out=None):
-    return np.power(h, 0, out=out)
-
-
-# name: (f(z), f'(z) written with the output h = f(z), so that z need not be stored).
-# The derivative of relu is 1 where h > 0 and else 0, at 0 as well (PyTorch's choice): the sign of h.
 NONLINEARITIES = {
     "tanh": (np.tanh, _tanh_prime),
-    "relu": (_relu, np.sign),
+    "relu": (lambda z, out=None: np.maximum(z, 0, out=out), np.sign),  # f'(0) = 0, PyTorch's choice
     "sigmoid": (_sigmoid, _sigmoid_prime),
-    "identity": (_identity, _identity_prime),
+    "identity": (np.positive, lambda h, out=None: np.power(h, 0, out=out)),
 }
-
-
-# --- checks of the arguments -------------------------------------------------------------------------
-
-
-def _check_array(name, value, shape, dtype=None):
-    """Raise unless `value` is a float array of `shape`; a letter in `shape` stands for any size from 1."""
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name}: expected a NumPy array, got {type(value).__name__}")
-    if value.dtype.char not in "fd":
-        raise TypeError(f"{name}: expected dtype float32 or float64, got {value.dtype}")
-    if dtype is not None and value.dtype != dtype:
-        raise TypeError(f"{name}: expected dtype {dtype}, as the weights have, got {value.dtype}")
-    if value.shape == shape:
-        return
-    fits = [isinstance(want, str) or want == got for want, got in zip(shape, value.shape)]
-    if value.ndim != len(shape) or not all(fits) or value.size == 0:
-        wanted = ", ".join(str(size) for size in shape) + ("," if len(shape) == 1 else "")
-        sizes = ", every size at least 1" if value.size == 0 else ""
-        raise ValueError(f"{name}: expected shape ({wanted}){sizes}, got {value.shape}")
-
-
-def _check_kind(name, value, kind):
-    """Raise unless `value` is an instance of the class `kind`."""
-    if not isinstance(value, kind):
-        article = "an" if kind.__name__.startswith(("RNN", "LSTM")) else "a"
-        raise TypeError(f"{name}: expected {article} {kind.__name__}, got {type(value).__name__}")
-
-
-def _check_positive(name, value):
-    """Raise unless `value` is one positive number; NaN is none."""
-    if not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name}: expected a positive number, got {type(value).__name__}")
-    if not value > 0:
-        raise ValueError(f"{name}: expected a positive number, got {value}")
-
-
-def _checked_parameters(weight_ih, weight_hh, bias_ih, bias_hh, gates=1):
-    """Copies of the parameters, H rows a gate; raise if their shapes or dtypes do not fit each other."""
-    _check_array("weight_hh", weight_hh, ("H" if gates == 1 else f"{gates}H", "H"))
-    (_, hidden_size), dtype = weight_hh.shape, weight_hh.dtype
-    rows = gates * hidden_size
-    _check_array("weight_hh", weight_hh, (rows, hidden_size))
-    _check_array("weight_ih", weight_ih, (rows, "D"), dtype)
-    for name, bias in [("bias_ih", bias_ih), ("bias_hh", bias_hh)]:
-        if bias is not None:
-            _check_array(name, bias, (rows,), dtype)
-    return [None if p is None else p.copy() for p in (weight_ih, weight_hh, bias_ih, bias_hh)]
-
-
-def _checked_nonlinearity(nonlinearity):
-    if not isinstance(nonlinearity, str) or nonlinearity not in NONLINEARITIES:
-        raise ValueError(f"nonlinearity: expected one of {list(NONLINEARITIES)}, got {nonlinearity!r}")
-    return nonlinearity
-
-
-def _check_sequence(network, x, **states):
-    """Raise unless `x` is (T, B, D) and each state (B, H) or None, in the dtype of the weights."""
-    dtype = network.weight_hh.dtype
-    _check_array("x", x, ("T", "B", network.weight_ih.shape[1]), dtype)
-    for name, state in states.items():
-        if state is not None:
-            _check_array(name, state, (x.shape[1], network.weight_hh.shape[1]), dtype)
-
-
-def _check_backward(network, cache, kind, grad_output, **grads):
-    """Raise unless the cache is of this kind and network, and the upstream gradients fit to it."""
-    _check_kind("cache", cache, kind)
-    if cache.network is not network:
-        raise ValueError("cache: expected one made by this network's forward, got another network's")
-    output = cache.states[1:]
-    _check_array("grad_output", grad_output, output.shape, output.dtype)
-    for name, grad in grads.items():
-        if grad is not None:
-            _check_array(name, grad, output[0].shape, output.dtype)
-
-
-def _drawn_parameters(input_size, hidden_size, gates, bias, rng, dtype):
-    """Parameters from uniform(-1/sqrt(H), 1/sqrt(H)), H rows a gate."""
-    for name, size in [("input_size", input_size), ("hidden_size", hidden_size)]:
-        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {size!r}")
-    _check_kind("rng", rng, np.random.Generator)
-    rows, bound = gates * hidden_size, 1 / np.sqrt(hidden_size)
-    shapes = [(rows, input_size), (rows, hidden_size)] + [(rows,)] * (2 if bias else 0)
-    return [rng.uniform(-bound, bound, shape).astype(dtype) for shape in shapes]
-
-
-def _torch_parameters(module, kind):
-    """The parameters of a torch module of this kind, as arrays; raise if it is more than one plain layer."""
-    import torch
-
-    if not isinstance(module, getattr(torch.nn, kind)):
-        raise TypeError(f"module: expected a torch.nn.{kind}, got {type(module).__name__}")
-    for name, wanted in [("num_layers", 1), ("bidirectional", False), ("batch_first", False), ("proj_size", 0)]:
-        if getattr(module, name) != wanted:
-            raise ValueError(f"module: expected {name}={wanted}, got {name}={getattr(module, name)}")
-    return [p.detach().cpu().numpy() for p in module.parameters()]
-
-
-def _total_bias(bias_ih, bias_hh):
-    """b = bias_ih + bias_hh, where a missing bias is zero."""
-    return sum(bias for bias in (bias_ih, bias_hh) if bias is not None)
-
-
-def _summed_gradients(network, cache, deltas):
-    """The gradients of x, weights and biases from all dL/dz, one product each: the sums over time and batch."""
-    x, before = cache.x, cache.states[:-1]
-    (steps, batch, input_size), hidden_size = x.shape, before.shape[2]
-    flat = deltas.reshape(steps * batch, len(network.weight_hh))
-    grad_bias = np.ones(len(flat), flat.dtype) @ flat  # the sum of the rows, as a product: faster
-    return {
-        "x": (flat @ network.weight_ih).reshape(x.shape),
-        "weight_ih": flat.T @ x.reshape(steps * batch, input_size),
-        "weight_hh": flat.T @ before.reshape(steps * batch, hidden_size),
-        "bias_ih": None if network.bias_ih is None else grad_bias,
-        "bias_hh": None if network.bias_hh is None else grad_bias.copy(),
-    }
 
 
 # --- the simple recurrent network --------------------------------------------------------------------
@@ -190,20 +57,12 @@ class Gradients(NamedTuple):
     `None` stands for what was not computed or does not exist (a bias that the network does not have).
     """
 
-    x: np.ndarray  # (T, B, D)
-    h0: np.ndarray  # (B, H)
-    weight_ih: np.ndarray  # (H, D)
-    weight_hh: np.ndarray  # (H, H)
-    bias_ih: np.ndarray  # (H,)
-    bias_hh: np.ndarray  # (H,)
-
-
-class CellCache(NamedTuple):
-    """What `RNNCell.backward` needs to know about one step forward."""
-
-    x: np.ndarray  # (B, D)
-    h_prev: np.ndarray  # (B, H)
-    h: np.ndarray  # (B, H)
+    x: np.ndarray | None = None  # (T, B, D)
+    h0: np.ndarray | None = None  # (B, H)
+    weight_ih: np.ndarray | None = None  # (H, D)
+    weight_hh: np.ndarray | None = None  # (H, H)
+    bias_ih: np.ndarray | None = None  # (H,)
+    bias_hh: np.ndarray | None = None  # (H,)
 
 
 class RNNCell:
@@ -227,7 +86,7 @@ class RNNCell:
 
     Notes
     -----
-    Equations (6.5) and (6.6) forward, one step of (6.36) backward.
+    Equations (6.5) and (6.6) forward, one step of (6.36) backward. Derived in notebook 01, written in notebook 04.
 
     Examples
     --------
@@ -282,6 +141,16 @@ class RNNCell:
         )
 
 
+
+class CellCache(NamedTuple):
+    """What `RNNCell.backward` needs to know about one step forward."""
+
+    x: np.ndarray  # (B, D)
+    h_prev: np.ndarray  # (B, H)
+    h: np.ndarray  # (B, H)
+
+
+
 class RNNCache(NamedTuple):
     """What `RNN.backward` needs to know about one pass forward. It holds `x` itself, not a copy."""
 
@@ -292,6 +161,8 @@ class RNNCache(NamedTuple):
 
 class RNN:
     """The simple recurrent network h_t = f(U h_{t-1} + W x_t + b) over a whole sequence, equation (6.7).
+
+    Derived in notebooks 01 and 02; notebook 04 builds it from `RNNCell`, and 05 compares it with PyTorch.
 
     Parameters
     ----------
@@ -360,7 +231,7 @@ class RNN:
 
     @classmethod
     def from_torch(cls, module):
-        """Copy a one-layer, one-direction, time-major torch.nn.RNN.
+        """Copy a one-layer, one-direction, time-major torch.nn.RNN; the way back is `to_torch`.
 
         Examples
         --------
@@ -369,7 +240,7 @@ class RNN:
         'relu'
         >>> RNN.from_torch(torch.nn.RNN(3, 4, num_layers=2))
         Traceback (most recent call last):
-        ValueError: module: expected num_layers=1, got num_layers=2
+        ValueError: module: expected num_layers=1, got num_layers=2 (notebook 07 shows how to go on)
         """
         return cls(*_torch_parameters(module, "RNN"), nonlinearity=module.nonlinearity)
 
@@ -431,7 +302,8 @@ class RNN:
         grad_output : ndarray, shape (T, B, H)
             The derivative of the loss with respect to `output`, without the paths through later states.
         cache : RNNCache
-            From `forward` of this network. It is not changed: `backward` may be called again.
+            From `forward` of this network, with the weights it has now: go back before you update them. The
+            cache is not changed, so `backward` may be called again.
         grad_h_n : ndarray, shape (B, H), optional
             An additional derivative for the last state h_T.
 
@@ -465,20 +337,183 @@ class RNN:
 
         return Gradients(h0=grad_h, **_summed_gradients(self, cache, deltas))
 
+    def jacobians(self, cache):
+        """All dh_t/dh_{t-1} = diag(f'(z_t)) U of one pass forward, shape (T, B, H, H); notebook 03.
+
+        Entry [t - 1, b, i, j] is the derivative of unit i of h_t with respect to unit j of h_{t-1}.
+
+        Examples
+        --------
+        >>> rnn = RNN(np.ones((2, 1)), np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, -9.0]), nonlinearity="relu")
+        >>> rnn.jacobians(rnn.forward(np.ones((1, 1, 1)))[1])[0, 0]  # the second unit is off
+        array([[1., 2.],
+               [0., 0.]])
+        """
+        _check_kind("cache", cache, RNNCache)
+        _, f_prime = NONLINEARITIES[self.nonlinearity]
+        return f_prime(cache.states[1:])[..., None] * self.weight_hh
+
+
+
+# --- the textbook's formulas, as printed -------------------------------------------------------------
+
+
+def delta_table(rnn, grad_output, cache):
+    """All delta_{t,k} = dL_t/dz_k of (6.34), by the recursion (6.36) from delta_{t,t}. Notebook 01; O(T^2).
+
+    Parameters
+    ----------
+    rnn : RNN
+    grad_output : ndarray, shape (T, B, H)
+        Row t - 1 is dL_t/dh_t, the derivative of the loss of step t alone.
+    cache : RNNCache
+
+    Returns
+    -------
+    ndarray, shape (T, T, B, H)
+        Entry [t - 1, k - 1] is delta_{t,k}; zero for k > t (the loss of a step does not depend on later steps).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `RNN.backward`.
+
+    Examples
+    --------
+    >>> rnn = RNN(np.array([[1.0]]), np.array([[0.5]]), nonlinearity="identity")
+    >>> _, cache = rnn.forward(np.ones((3, 1, 1)))
+    >>> delta_table(rnn, np.ones((3, 1, 1)), cache)[:, :, 0, 0]
+    array([[1.  , 0.  , 0.  ],
+           [0.5 , 1.  , 0.  ],
+           [0.25, 0.5 , 1.  ]])
+    """
+    _check_kind("rnn", rnn, RNN)
+    _check_backward(rnn, cache, RNNCache, grad_output)
+    output, (_, f_prime) = cache.states[1:], NONLINEARITIES[rnn.nonlinearity]
+    steps = len(output)
+    slopes = f_prime(output)
+    table = np.zeros((steps, *output.shape), output.dtype)
+    for t in range(steps):
+        table[t, t] = slopes[t] * grad_output[t]
+        for k in reversed(range(t)):
+            table[t, k] = slopes[k] * (table[t, k + 1] @ rnn.weight_hh)  # row form of diag(f') U^T delta
+    return table
+
+
+def double_sum_gradients(rnn, grad_output, cache):
+    """The double sums (6.39), (6.40), (6.41), term by term as printed. Notebook 02; O(T^2).
+
+    Parameters, errors: as for `delta_table`.
+
+    Returns
+    -------
+    Gradients
+        Equal to `rnn.backward(grad_output, cache)`. For x and h_0 by the same rule:
+        dL/dx_k = sum_t W^T delta_{t,k} and dL/dh_0 = sum_t U^T delta_{t,1}.
+
+    Examples
+    --------
+    >>> rnn, x, h0, grad_output, _ = random_case(np.random.default_rng(0))
+    >>> _, cache = rnn.forward(x, h0)
+    >>> compare_gradients(double_sum_gradients(rnn, grad_output, cache), rnn.backward(grad_output, cache))
+    x          (5, 4, 7)  agrees (relative error <= 1e-10)
+    h0         (4, 6)     agrees (relative error <= 1e-10)
+    weight_ih  (6, 7)     agrees (relative error <= 1e-10)
+    weight_hh  (6, 6)     agrees (relative error <= 1e-10)
+    bias_ih    (6,)       agrees (relative error <= 1e-10)
+    bias_hh    (6,)       agrees (relative error <= 1e-10)
+    """
+    table = delta_table(rnn, grad_output, cache)
+    x, states = cache.x, cache.states
+    grad_x, grad_h0 = np.zeros_like(x), np.zeros_like(states[0])
+    grad_u, grad_w = np.zeros_like(rnn.weight_hh), np.zeros_like(rnn.weight_ih)
+    grad_b = np.zeros_like(rnn.weight_hh[0])
+    for t in range(len(x)):
+        for k in range(t + 1):  # here x[k] is the book's x_{k+1}, and states[k] its h_k
+            delta = table[t, k]
+            grad_u += delta.T @ states[k]  # (6.39), summed over the batch by the product
+            grad_w += delta.T @ x[k]  # (6.40)
+            grad_b += delta.sum(axis=0)  # (6.41)
+            grad_x[k] += delta @ rnn.weight_ih
+        grad_h0 += table[t, 0] @ rnn.weight_hh
+    bias_ih, bias_hh = (None if b is None else grad_b.copy() for b in (rnn.bias_ih, rnn.bias_hh))
+    return Gradients(grad_x, grad_h0, grad_w, grad_u, bias_ih, bias_hh)
+
+
+def rtrl_gradients(rnn, x, grad_output, state=None):
+    """Real-time recurrent learning (RTRL, 实时循环学习): the same gradients, carried forwards, (6.42)-(6.46).
+
+    Derived in notebook 13. Memory does not grow with T, but a step costs O(B H^4) for U: for small networks only.
+
+    Parameters
+    ----------
+    rnn : RNN
+    x : ndarray, shape (T, B, D)
+    grad_output : ndarray, shape (T, B, H)
+        Row t - 1 is dL_t/dh_t; it is used at step t and not needed before.
+    state : ndarray, shape (B, H), optional
+
+    Returns
+    -------
+    Gradients
+        `x` is None: RTRL carries the derivatives of parameters (and of h_0), not those of inputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `RNN`.
+
+    Examples
+    --------
+    >>> rnn, x, h0, grad_output, _ = random_case(np.random.default_rng(0), bias=False)
+    >>> forwards = rtrl_gradients(rnn, x, grad_output, h0)
+    >>> backwards = rnn.backward(grad_output, rnn.forward(x, h0)[1])
+    >>> compare_gradients(forwards, backwards._replace(x=None))
+    h0         (4, 6)  agrees (relative error <= 1e-10)
+    weight_ih  (6, 7)  agrees (relative error <= 1e-10)
+    weight_hh  (6, 6)  agrees (relative error <= 1e-10)
+    """
+    _check_kind("rnn", rnn, RNN)
+    _check_sequence(rnn, x, state=state)
+    hidden_size, (steps, batch, input_size), dtype = len(rnn.weight_hh), x.shape, x.dtype
+    _check_array("grad_output", grad_output, (steps, batch, hidden_size), dtype)
+    cell = RNNCell(rnn.weight_ih, rnn.weight_hh, rnn.bias_ih, rnn.bias_hh, nonlinearity=rnn.nonlinearity)
+    _, f_prime = NONLINEARITIES[rnn.nonlinearity]
+    h, eye = np.zeros((batch, hidden_size), dtype) if state is None else state, np.eye(hidden_size, dtype=dtype)
+
+    # carried[name][b, p, ...]: the derivative of unit p of h_t, in sequence b, with respect to each entry of `name`
+    carried = {"h0": np.tile(eye, (batch, 1, 1)), "bias": np.zeros((batch, hidden_size, hidden_size), dtype)}
+    carried["weight_ih"] = np.zeros((batch, hidden_size, hidden_size, input_size), dtype)
+    carried["weight_hh"] = np.zeros((batch, hidden_size, hidden_size, hidden_size), dtype)
+    total = {"h0": 0, "bias": 0, "weight_ih": 0, "weight_hh": 0}
+    for x_t, grad_loss in zip(x, grad_output):
+        direct = {"h0": 0, "bias": eye}  # the direct partials d+z_t, (6.33): I_i([h_{t-1}]_j) for U
+        direct["weight_ih"] = np.einsum("pi,bj->bpij", eye, x_t)
+        direct["weight_hh"] = np.einsum("pi,bj->bpij", eye, h)
+        h, _ = cell.forward(x_t, h)
+        slope = f_prime(h)
+        for name in carried:
+            through_u = np.einsum("pi,bi...->bp...", rnn.weight_hh, carried[name])
+            carried[name] = np.einsum("bp,bp...->bp...", slope, direct[name] + through_u)  # (6.45)
+            of_sequences = "bp,bp...->b..." if name == "h0" else "bp,bp...->..."  # a parameter: summed over the batch
+            total[name] = total[name] + np.einsum(of_sequences, grad_loss, carried[name])  # (6.46)
+    bias_ih, bias_hh = (None if b is None else total["bias"].copy() for b in (rnn.bias_ih, rnn.bias_hh))
+    return Gradients(None, total["h0"], total["weight_ih"], total["weight_hh"], bias_ih, bias_hh)
+
 
 # --- gated networks ----------------------------------------------------------------------------------
 
 
 class LSTMGradients(NamedTuple):
-    """As `Gradients`, with the derivative by the initial cell c_0; the rows of a weight are i, f, g, o."""
+    """As `Gradients`, and with respect to the initial cell c_0; the rows of a weight are i, f, g, o."""
 
-    x: np.ndarray  # (T, B, D)
-    h0: np.ndarray  # (B, H)
-    c0: np.ndarray  # (B, H)
-    weight_ih: np.ndarray  # (4H, D)
-    weight_hh: np.ndarray  # (4H, H)
-    bias_ih: np.ndarray  # (4H,)
-    bias_hh: np.ndarray  # (4H,)
+    x: np.ndarray | None = None  # (T, B, D)
+    h0: np.ndarray | None = None  # (B, H)
+    c0: np.ndarray | None = None  # (B, H)
+    weight_ih: np.ndarray | None = None  # (4H, D)
+    weight_hh: np.ndarray | None = None  # (4H, H)
+    bias_ih: np.ndarray | None = None  # (4H,)
+    bias_hh: np.ndarray | None = None  # (4H,)
 
 
 class LSTMCache(NamedTuple):
@@ -493,6 +528,8 @@ class LSTMCache(NamedTuple):
 
 class LSTM:
     """Long short-term memory (LSTM, 长短期记忆网络) over a whole sequence, equations (6.51)-(6.59).
+
+    Derived in notebook 08.
 
     With i, f, o the input, forget and output gate and g the candidate (the textbook's c~), in PyTorch's order::
 
@@ -603,18 +640,20 @@ class LSTM:
         cells[0] = 0 if c0 is None else c0
         gates = np.empty((steps, batch, 4, hidden_size), dtype)
         stacked = gates.reshape(steps, batch, 4 * hidden_size)  # the same memory as `gates`, as are i, f, g, o
-        rows = steps * batch
-        np.matmul(x.reshape(rows, input_size), self.weight_ih.T, out=stacked.reshape(rows, 4 * hidden_size))
-        stacked += _total_bias(self.bias_ih, self.bias_hh)
-        recurrent, weight_hh_t = np.empty(stacked[0].shape, dtype), self.weight_hh.T.copy()
+        # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2: one tanh for all four, with 1/2 where a gate is
+        half = np.repeat(np.array([0.5, 0.5, 1, 0.5], dtype), hidden_size)
+        rows, rest = steps * batch, 1 - half
+        np.matmul(x.reshape(rows, input_size), self.weight_ih.T * half, out=stacked.reshape(rows, 4 * hidden_size))
+        stacked += _total_bias(self.bias_ih, self.bias_hh) * half
+        recurrent, weight_hh_t = np.empty(stacked[0].shape, dtype), self.weight_hh.T * half
         h, c, fresh = states[0], cells[0], np.empty((batch, hidden_size), dtype)
         for z, (i, f, g, o), c_next, h_next in zip(stacked, np.moveaxis(gates, 2, 1), cells[1:], states[1:]):
             np.matmul(h, weight_hh_t, out=recurrent)
             z += recurrent
-            np.tanh(g, out=fresh)
-            _sigmoid(z, out=z)  # of g too, in vain: one pass over all is faster than one over the other three
-            g[...] = fresh
-            fresh *= i
+            np.tanh(z, out=z)
+            z *= half
+            z += rest
+            np.multiply(i, g, out=fresh)
             np.multiply(f, c, out=c_next)
             c_next += fresh
             np.tanh(c_next, out=h_next)
@@ -702,6 +741,8 @@ class GRUCache(NamedTuple):
 
 class GRU:
     """The gated recurrent unit (GRU, 门控循环单元) over a whole sequence, equations (6.66)-(6.69).
+
+    Derived in notebook 08.
 
     With the reset gate r, the update gate z and the candidate n (the textbook's h~), in PyTorch's order::
 
@@ -928,160 +969,215 @@ class GRU:
         )
 
 
-# --- the textbook's formulas, as printed -------------------------------------------------------------
+# --- the residual recurrence -------------------------------------------------------------------------
 
 
-def delta_table(rnn, grad_output, cache):
-    """All delta_{t,k} = dL_t/dz_k of (6.34), by the recursion (6.36) from delta_{t,t}. For teaching: O(T^2).
+class ResidualCache(NamedTuple):
+    """What `ResidualRNN.backward` needs to know about one pass forward. It holds `x` itself, not a copy."""
 
-    Parameters
-    ----------
-    rnn : RNN
-    grad_output : ndarray, shape (T, B, H)
-        Row t - 1 is dL_t/dh_t, the derivative of the loss of step t alone.
-    cache : RNNCache
-
-    Returns
-    -------
-    ndarray, shape (T, T, B, H)
-        Entry [t - 1, k - 1] is delta_{t,k}; zero for k > t (the loss of a step does not depend on later steps).
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `RNN.backward`.
-
-    Examples
-    --------
-    >>> rnn = RNN(np.array([[1.0]]), np.array([[0.5]]), nonlinearity="identity")
-    >>> _, cache = rnn.forward(np.ones((3, 1, 1)))
-    >>> delta_table(rnn, np.ones((3, 1, 1)), cache)[:, :, 0, 0]
-    array([[1.  , 0.  , 0.  ],
-           [0.5 , 1.  , 0.  ],
-           [0.25, 0.5 , 1.  ]])
-    """
-    _check_kind("rnn", rnn, RNN)
-    _check_backward(rnn, cache, RNNCache, grad_output)
-    output, (_, f_prime) = cache.states[1:], NONLINEARITIES[rnn.nonlinearity]
-    steps = len(output)
-    slopes = f_prime(output)
-    table = np.zeros((steps, *output.shape), output.dtype)
-    for t in range(steps):
-        table[t, t] = slopes[t] * grad_output[t]
-        for k in reversed(range(t)):
-            table[t, k] = slopes[k] * (table[t, k + 1] @ rnn.weight_hh)  # row form of diag(f') U^T delta
-    return table
+    x: np.ndarray  # (T, B, D)
+    states: np.ndarray  # (T + 1, B, H): h_0, h_1, ..., h_T
+    increments: np.ndarray  # (T, B, H): f(z_1), ..., f(z_T)
+    network: "ResidualRNN"
 
 
-def double_sum_gradients(rnn, grad_output, cache):
-    """The double sums (6.39), (6.40), (6.41), term by term as printed. For teaching: O(T^2).
+class ResidualRNN:
+    """The residual recurrence h_t = keep h_{t-1} + step f(U h_{t-1} + W x_t + b): (6.50) if keep and step are 1.
 
-    Parameters, errors: as for `delta_table`.
-
-    Returns
-    -------
-    Gradients
-        Equal to `rnn.backward(grad_output, cache)`. For x and h_0 by the same rule:
-        dL/dx_k = sum_t W^T delta_{t,k} and dL/dh_0 = sum_t U^T delta_{t,1}.
-
-    Examples
-    --------
-    >>> rnn, x, h0, grad_output, _ = random_case(np.random.default_rng(0))
-    >>> _, cache = rnn.forward(x, h0)
-    >>> compare_gradients(double_sum_gradients(rnn, grad_output, cache), rnn.backward(grad_output, cache))
-    x          (5, 4, 7)  agrees (relative error <= 1e-10)
-    h0         (4, 6)     agrees (relative error <= 1e-10)
-    weight_ih  (6, 7)     agrees (relative error <= 1e-10)
-    weight_hh  (6, 6)     agrees (relative error <= 1e-10)
-    bias_ih    (6,)       agrees (relative error <= 1e-10)
-    bias_hh    (6,)       agrees (relative error <= 1e-10)
-    """
-    table = delta_table(rnn, grad_output, cache)
-    x, states = cache.x, cache.states
-    grad_x, grad_h0 = np.zeros_like(x), np.zeros_like(states[0])
-    grad_u, grad_w = np.zeros_like(rnn.weight_hh), np.zeros_like(rnn.weight_ih)
-    grad_b = np.zeros_like(rnn.weight_hh[0])
-    for t in range(len(x)):
-        for k in range(t + 1):  # here x[k] is the book's x_{k+1}, and states[k] its h_k
-            delta = table[t, k]
-            grad_u += delta.T @ states[k]  # (6.39), summed over the batch by the product
-            grad_w += delta.T @ x[k]  # (6.40)
-            grad_b += delta.sum(axis=0)  # (6.41)
-            grad_x[k] += delta @ rnn.weight_ih
-        grad_h0 += table[t, 0] @ rnn.weight_hh
-    bias_ih, bias_hh = (None if b is None else grad_b.copy() for b in (rnn.bias_ih, rnn.bias_hh))
-    return Gradients(grad_x, grad_h0, grad_w, grad_u, bias_ih, bias_hh)
-
-
-def rtrl_gradients(rnn, x, grad_output, state=None):
-    """Real-time recurrent learning (RTRL, 实时循环学习): the same gradients, carried forwards, (6.42)-(6.46).
-
-    Memory does not grow with T, but every step costs O(B H^4) for U: for small networks only.
+    Derived in notebook 03.
 
     Parameters
     ----------
-    rnn : RNN
-    x : ndarray, shape (T, B, D)
-    grad_output : ndarray, shape (T, B, H)
-        Row t - 1 is dL_t/dh_t; it is used at step t and not needed before.
-    state : ndarray, shape (B, H), optional
-
-    Returns
-    -------
-    Gradients
-        `x` is None: RTRL carries the derivatives of parameters (and of h_0), not those of inputs.
-
-    Raises
-    ------
-    TypeError, ValueError
+    weight_ih, weight_hh, bias_ih, bias_hh, nonlinearity
         As for `RNN`.
+    keep, step : float
+        A leak (keep below 1), and the size of a step; keep 0 and step 1 make it the simple network.
+
+    Notes
+    -----
+    S networks run side by side if their parameters are stacked, (S, H, D) and so on, and x is (T, S, B, D).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `RNN`; also if keep or step is not a finite number.
 
     Examples
     --------
-    >>> rnn, x, h0, grad_output, _ = random_case(np.random.default_rng(0), bias=False)
-    >>> forwards = rtrl_gradients(rnn, x, grad_output, h0)
-    >>> backwards = rnn.backward(grad_output, rnn.forward(x, h0)[1])
-    >>> compare_gradients(forwards, backwards._replace(x=None))
-    h0         (4, 6)  agrees (relative error <= 1e-10)
-    weight_ih  (6, 7)  agrees (relative error <= 1e-10)
-    weight_hh  (6, 6)  agrees (relative error <= 1e-10)
+    >>> one = np.ones((1, 1))
+    >>> double = ResidualRNN(one, one, one[0], nonlinearity="identity")  # h_t = 2 h_{t-1} + 2 if x_t = 1
+    >>> double.forward(np.ones((3, 1, 1)))[0].ravel()
+    array([ 2.,  6., 14.])
+    >>> leaky = ResidualRNN(one, one, -one[0], nonlinearity="relu", keep=0.5, step=2.0)  # 0.5 h + 2 relu(h)
+    >>> leaky.forward(np.ones((2, 1, 1)), one)[0].ravel()
+    array([2.5 , 6.25])
+    >>> two = np.array([[[1.0]], [[0.5]]])  # two networks side by side, with U = 1 and U = 0.5, W = 0, b = 1
+    >>> stacked = ResidualRNN(0 * two, two, np.ones((2, 1)), nonlinearity="identity")
+    >>> stacked.forward(np.ones((3, 2, 1, 1)))[0][:, :, 0, 0].tolist()
+    [[1.0, 1.0], [3.0, 2.5], [7.0, 4.75]]
     """
-    _check_kind("rnn", rnn, RNN)
-    _check_sequence(rnn, x, state=state)
-    hidden_size, (steps, batch, input_size), dtype = len(rnn.weight_hh), x.shape, x.dtype
-    _check_array("grad_output", grad_output, (steps, batch, hidden_size), dtype)
-    cell = RNNCell(rnn.weight_ih, rnn.weight_hh, rnn.bias_ih, rnn.bias_hh, nonlinearity=rnn.nonlinearity)
-    _, f_prime = NONLINEARITIES[rnn.nonlinearity]
-    h, eye = np.zeros((batch, hidden_size), dtype) if state is None else state, np.eye(hidden_size, dtype=dtype)
 
-    # dh[b, i, ...]: the derivative of unit i of h_t, in sequence b, by each entry of U, W, b and h_0
-    dh_u = np.zeros((batch, hidden_size, hidden_size, hidden_size), dtype)
-    dh_w = np.zeros((batch, hidden_size, hidden_size, input_size), dtype)
-    dh_b = np.zeros((batch, hidden_size, hidden_size), dtype)
-    dh_0 = np.broadcast_to(eye, (batch, hidden_size, hidden_size))
-    totals, grad_h0 = [0, 0, 0], np.zeros_like(h)
-    for x_t, grad_loss in zip(x, grad_output):
-        # (6.44): what was there, carried through U, plus the direct partial d+z/dU_ij = I_i([h]_j)
-        dh_u = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_u) + np.einsum("pi,bj->bpij", eye, h)
-        dh_w = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_w) + np.einsum("pi,bj->bpij", eye, x_t)
-        dh_b = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_b) + eye
-        dh_0 = np.einsum("pi,bi...->bp...", rnn.weight_hh, dh_0)
-        h, _ = cell.forward(x_t, h)
-        dh_u, dh_w, dh_b, dh_0 = (np.einsum("bp,bp...->bp...", f_prime(h), d) for d in (dh_u, dh_w, dh_b, dh_0))
-        # (6.46), summed over the batch, and over time as the losses come in
-        new = [np.einsum("bp,bp...->...", grad_loss, d) for d in (dh_w, dh_u, dh_b)]
-        totals = [total + n for total, n in zip(totals, new)]
-        grad_h0 += np.einsum("bp,bpi->bi", grad_loss, dh_0)
-    grad_w, grad_u, grad_b = totals
-    bias_ih, bias_hh = (None if b is None else grad_b.copy() for b in (rnn.bias_ih, rnn.bias_hh))
-    return Gradients(None, grad_h0, grad_w, grad_u, bias_ih, bias_hh)
+    def __init__(self, weight_ih, weight_hh, bias_ih=None, bias_hh=None, *, nonlinearity="tanh", keep=1.0, step=1.0):
+        parameters = _checked_parameters(weight_ih, weight_hh, bias_ih, bias_hh, stack=np.shape(weight_hh)[:-2])
+        self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = parameters
+        self.nonlinearity = _checked_nonlinearity(nonlinearity)
+        self.keep, self.step = _checked_number("keep", keep), _checked_number("step", step)
+
+    @classmethod
+    def init(cls, input_size, hidden_size, *, bias=True, rng, dtype=np.float64, **options):
+        """Draw every parameter from uniform(-1/sqrt(H), 1/sqrt(H)); see `RNN.init`. `options`: those of the class.
+
+        Examples
+        --------
+        >>> ResidualRNN.init(3, 4, rng=np.random.default_rng(0), keep=0.9).weight_ih.shape
+        (4, 3)
+        """
+        return cls(*_drawn_parameters(input_size, hidden_size, 1, bias, rng, dtype), **options)
+
+    def forward(self, x, state=None):
+        """Run the network over a sequence. Parameters, results and errors: as for `RNN.forward`, with a `ResidualCache`.
+
+        Examples
+        --------
+        >>> output, cache = ResidualRNN.init(3, 4, rng=np.random.default_rng(0)).forward(np.ones((5, 2, 3)))
+        >>> output.shape, cache.states.shape, output.flags.writeable
+        ((5, 2, 4), (6, 2, 4), False)
+        """
+        _check_sequence(self, x, state=state)
+        f, _ = NONLINEARITIES[self.nonlinearity]
+        weight_hh_t = np.swapaxes(self.weight_hh, -1, -2)
+        increments = x @ np.swapaxes(self.weight_ih, -1, -2)  # W x_t; it becomes z_t, then f(z_t), in place
+        increments += np.expand_dims(_total_bias(self.bias_ih, self.bias_hh), -2)
+        states = np.empty((len(x) + 1, *increments.shape[1:]), x.dtype)
+        states[0] = 0 if state is None else state
+        for t, increment in enumerate(increments):
+            increment += states[t] @ weight_hh_t
+            states[t + 1] = self.keep * states[t] + self.step * f(increment, out=increment)
+        output = states[1:]
+        output.flags.writeable = False
+        return output, ResidualCache(x, states, increments, self)
+
+    def backward(self, grad_output, cache, *, grad_h_n=None):
+        """Back through time: dL/dh_{t-1} = (keep I + step G_t)^T dL/dh_t + dL_{t-1}/dh_{t-1}, G_t = diag(f'(z_t)) U.
+
+        Parameters, errors: as for `RNN.backward`, with a `ResidualCache`.
+
+        Returns
+        -------
+        Gradients
+
+        Examples
+        --------
+        >>> one = np.ones((1, 1))
+        >>> leaky = ResidualRNN(one, one, -one[0], keep=0.5, step=2.0, nonlinearity="relu")
+        >>> _, cache = leaky.forward(np.ones((2, 1, 1)), one)
+        >>> gradients = leaky.backward(np.ones((2, 1, 1)), cache)  # L = h_1 + h_2, and each dh_t/dh_{t-1} is 2.5
+        >>> gradients.x.ravel(), gradients.h0.item(), gradients.weight_hh.item(), gradients.bias_ih.item()
+        (array([7., 2.]), 8.75, 12.0, 9.0)
+        >>> net, x, h0, grad_output, grad_h_n = random_case(np.random.default_rng(0), ResidualRNN, keep=0.9, step=0.5)
+        >>> ours = net.backward(grad_output, net.forward(x, h0)[1], grad_h_n=grad_h_n)
+        >>> compare_gradients(ours, autograd_gradients(net, x, grad_output, h0, grad_h_n=grad_h_n), rtol=1e-12)
+        x          (5, 4, 7)  agrees (relative error <= 1e-12)
+        h0         (4, 6)     agrees (relative error <= 1e-12)
+        weight_ih  (6, 7)     agrees (relative error <= 1e-12)
+        weight_hh  (6, 6)     agrees (relative error <= 1e-12)
+        bias_ih    (6,)       agrees (relative error <= 1e-12)
+        bias_hh    (6,)       agrees (relative error <= 1e-12)
+        >>> rng = np.random.default_rng(0)  # two networks side by side; T = 3, B = 4, D = 5, H = 6
+        >>> stacked = ResidualRNN(*(rng.normal(size=size) for size in [(2, 6, 5), (2, 6, 6), (2, 6)]))
+        >>> x, h0, grad_output = (rng.normal(size=size) for size in [(3, 2, 4, 5), (2, 4, 6), (3, 2, 4, 6)])
+        >>> ours = stacked.backward(grad_output, stacked.forward(x, h0)[1])
+        >>> compare_gradients(ours, numerical_gradients(stacked, x, grad_output, h0), rtol=1e-7)
+        x          (3, 2, 4, 5)  agrees (relative error <= 1e-07)
+        h0         (2, 4, 6)     agrees (relative error <= 1e-07)
+        weight_ih  (2, 6, 5)     agrees (relative error <= 1e-07)
+        weight_hh  (2, 6, 6)     agrees (relative error <= 1e-07)
+        bias_ih    (2, 6)        agrees (relative error <= 1e-07)
+        """
+        _check_backward(self, cache, ResidualCache, grad_output, grad_h_n=grad_h_n)
+        _, f_prime = NONLINEARITIES[self.nonlinearity]
+        deltas = self.step * f_prime(cache.increments)
+        grad_h = np.zeros_like(cache.states[0]) if grad_h_n is None else grad_h_n
+        for delta, grad_loss in zip(deltas[::-1], grad_output[::-1]):
+            grad_h = grad_h + grad_loss
+            delta *= grad_h  # dL/dz_t
+            grad_h = self.keep * grad_h + delta @ self.weight_hh
+        columns = np.swapaxes(deltas, -1, -2)
+        grad_bias = deltas.sum(axis=(0, -2))
+        return Gradients(
+            x=deltas @ self.weight_ih,
+            h0=grad_h,
+            weight_ih=(columns @ cache.x).sum(axis=0),
+            weight_hh=(columns @ cache.states[:-1]).sum(axis=0),
+            bias_ih=None if self.bias_ih is None else grad_bias,
+            bias_hh=None if self.bias_hh is None else grad_bias.copy(),
+        )
+
+    def jacobians(self, cache):
+        """All dh_t/dh_{t-1} = keep I + step diag(f'(z_t)) U of one pass forward, shape (T, B, H, H); notebook 03.
+
+        Examples
+        --------
+        >>> u, bias = np.array([[0.0, 2.0], [-1.0, 0.0]]), np.array([0.0, -3.0])  # the second unit is off
+        >>> net = ResidualRNN(np.ones((2, 1)), u, bias, nonlinearity="relu", keep=0.5, step=3.0)
+        >>> net.jacobians(net.forward(np.ones((1, 1, 1)))[1])[0, 0]
+        array([[0.5, 6. ],
+               [0. , 0.5]])
+        """
+        _check_kind("cache", cache, ResidualCache)
+        _, f_prime = NONLINEARITIES[self.nonlinearity]
+        kept = self.keep * np.eye(self.weight_hh.shape[-1])
+        return kept + self.step * f_prime(cache.increments)[..., None] * np.expand_dims(self.weight_hh, -3)
 
 
-# --- independent authorities -------------------------------------------------------------------------
+def product_log_norms(jacobians):
+    """The natural logarithm of the spectral norm of J_n ... J_2 J_1, for n = 0 ... T; it cannot overflow.
+
+    Used in notebooks 03 and 09.
+
+    Parameters
+    ----------
+    jacobians : ndarray, shape (T, ..., H, H)
+        The middle axes are products side by side.
+
+    Returns
+    -------
+    ndarray, shape (T + 1, ...)
+        -inf from the step at which a product is exactly zero; NaN from one that is not finite.
+
+    Examples
+    --------
+    >>> (product_log_norms(np.array([np.diag([1e200, 1e-200])] * 3)) / np.log(10)).round(6)
+    array([  0., 200., 400., 600.])
+    >>> first, second = np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0]])
+    >>> product_log_norms(np.array([first, second])).round(4)  # first @ second would be zero
+    array([0.    , 0.    , 0.6931])
+    >>> product_log_norms(np.array([np.eye(2), np.zeros((2, 2)), np.full((2, 2), np.nan)]))
+    array([  0.,   0., -inf,  nan])
+    >>> stacked = np.array([np.diag([n, 0.5]) for n in (1.0, 2.0, 4.0)])  # three products side by side
+    >>> (product_log_norms(np.array([stacked, stacked])) / np.log(2)).round(6).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]
+    """
+    *stack, _, size = np.shape(jacobians) if np.ndim(jacobians) > 2 else ("T", "H", "H")
+    _check_array("jacobians", jacobians, (*stack, size, size))
+    product, log_norm = np.eye(size), np.zeros(jacobians.shape[1:-2])
+    logs = [log_norm]
+    for jacobian in jacobians:
+        product = jacobian @ product
+        lost = ~np.isfinite(product).all(axis=(-2, -1))
+        norm = np.linalg.norm(np.where(lost[..., None, None], 0, product), 2, axis=(-2, -1))
+        scale = np.where(norm > 0, norm, 1)
+        product = product / scale[..., None, None]  # only its direction is kept
+        log_norm = np.where(lost, np.nan, np.where(norm > 0, log_norm + np.log(scale), -np.inf))
+        logs.append(log_norm)
+    return np.array(logs)
+
+
+# --- judges: differences, PyTorch, comparisons that can fail -----------------------------------------
 
 
 def numerical_gradient(loss, array, step=None):
-    """Central differences (数值梯度): (loss(a + e) - loss(a - e)) / (2 e), entry by entry.
+    """Central differences (中心差分): (loss(a + e) - loss(a - e)) / (2 e), entry by entry. Explained in notebook 06.
 
     Parameters
     ----------
@@ -1090,8 +1186,8 @@ def numerical_gradient(loss, array, step=None):
     array : ndarray, float32 or float64
         Where to differentiate. It is not changed: `loss` is given copies.
     step : float, optional
-        The size e; by default the cube root of the dtype's machine epsilon (6e-6 in float64), which balances
-        the error of the formula, O(e^2), against rounding, O(eps / e).
+        e is step * max(1, |entry|). By default the cube root of the dtype's machine epsilon (6e-6 in float64),
+        which balances the error of the formula, O(e^2), against rounding, O(eps / e).
 
     Returns
     -------
@@ -1100,44 +1196,168 @@ def numerical_gradient(loss, array, step=None):
     Raises
     ------
     TypeError, ValueError
-        If `array` is not a float array, `step` not positive or too small to change an entry, or the loss not a
-        single number.
+        If `array` is not a float array, `step` not positive or too small to change an entry, the loss not a single
+        number or of lower precision than the array; with the default step also if the differences to the right and
+        to the left stay apart when it is made smaller: a kink, or a loss that is computed in low precision.
 
     Examples
     --------
     >>> numerical_gradient(lambda a: (a**3).sum(), np.array([1.0, 2.0])).round(6)
     array([ 3., 12.])
+    >>> numerical_gradient(lambda a: (a**2).sum(), np.array([1e6])).round(3)  # the step follows the entry's size
+    array([2000000.])
     >>> numerical_gradient(lambda a: (a**3).sum(), np.array([1.0]), step=0.5)  # 3 + e^2, exactly
     array([3.25])
     >>> numerical_gradient(lambda a: a, np.array([1.0, 2.0]))
     Traceback (most recent call last):
     ValueError: loss: expected a single number, got shape (2,)
+    >>> numerical_gradient(lambda a: np.maximum(a, 0).sum(), np.array([1.0, 0.0]))
+    Traceback (most recent call last):
+    ValueError: array: at index (1,) the difference to the right is 1, to the left 0, with smaller steps too: a kink of the loss (ReLU at 0?), or a loss that is computed in low precision
     """
     _check_array("array", array, tuple("n" * np.ndim(array)))
-    if step is None:
-        step = np.cbrt(np.finfo(array.dtype).eps)
+    chosen = step is not None
+    step = step if chosen else np.cbrt(np.finfo(array.dtype).eps)
     _check_positive("step", step)
-    gradient = np.empty_like(array)
+    here = _loss_value(loss, array.copy(), array.dtype)
+    gradient, bend = np.empty_like(array), np.empty_like(array)
     for index in np.ndindex(array.shape):
-        above, below = array.copy(), array.copy()
-        above[index] += step
-        below[index] -= step
-        made = above[index] - below[index]  # the step that was really made, after rounding
-        if made == 0:
-            raise ValueError(f"step: expected one that changes {array[index]} in {array.dtype}, got {step}")
-        difference = _as_numpy("loss", loss(above)) - _as_numpy("loss", loss(below))
-        if difference.size != 1:
-            raise ValueError(f"loss: expected a single number, got shape {difference.shape}")
-        gradient[index] = difference.item() / made
+        right, left = _one_sided(loss, array, index, step, here)
+        gradient[index] = (right[0] + left[0]) / (right[1] + left[1])
+        bend[index] = abs(right[0] / right[1] - left[0] / left[1])
+    if chosen or array.dtype == np.float32:  # float32 rounds too coarsely for the look at both sides
+        return gradient
+    noise = 1e3 * np.finfo(array.dtype).eps * abs(here) / step
+    for index in zip(*np.where(bend > 1e-3 * np.abs(gradient).max() + noise)):
+        right, left = (rise / run for rise, run in _one_sided(loss, array, index, step / 10, here))
+        if abs(right - left) > bend[index] / 2:  # of a smooth loss, a tenth
+            raise ValueError(f"array: at index {tuple(map(int, index))} the difference to the right is {right:.3g}, to the left "
+                             f"{left:.3g}, with smaller steps too: a kink of the loss (ReLU at 0?), or a loss that is "
+                             "computed in low precision")  # fmt: skip
     return gradient
 
 
-def autograd_gradients(network, x, grad_output, state=None, *, grad_h_n=None, grad_c_n=None):
-    """The same gradients by PyTorch's autograd, which differentiates the forward equations by itself.
+def numerical_jacobian(function, array, step=None):
+    """The Jacobian (雅可比矩阵) by central differences: entry (i, j) is d function_i / d array_j. Used from notebook 01 on.
 
     Parameters
     ----------
-    network : RNN, LSTM or GRU
+    function : callable
+        Takes a vector in the shape of `array`, (n,), and returns a vector (m,).
+    array, step
+        As for `numerical_gradient`, whose errors it raises.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+
+    Examples
+    --------
+    >>> numerical_jacobian(lambda a: np.array([2 * a[0], a[0] * a[1], 5 * a[1]]), np.array([1.0, 3.0])).round(6)
+    array([[2., 0.],
+           [3., 1.],
+           [0., 5.]])
+    """
+    _check_array("array", array, ("n",))
+    size = len(_as_numpy("function", function(array.copy())))
+    return np.stack([numerical_gradient(lambda a: function(a)[i], array, step) for i in range(size)])
+
+
+def numerical_gradients(network, x, grad_output, state=None, *, grad_h_n=None, grad_c_n=None, step=None):
+    """All gradients of a network by central differences: every number is moved. Slow; explained in notebook 06.
+
+    Parameters, results and errors: as for `autograd_gradients`, of the loss given there; `step` as for
+    `numerical_gradient`. Any network of this module.
+
+    Examples
+    --------
+    >>> lstm, x, state, grad_output, grad_h_n, grad_c_n = random_case(np.random.default_rng(1), LSTM, bias=False)
+    >>> ours = lstm.backward(grad_output, lstm.forward(x, state)[1], grad_h_n=grad_h_n, grad_c_n=grad_c_n)
+    >>> moved = numerical_gradients(lstm, x, grad_output, state, grad_h_n=grad_h_n, grad_c_n=grad_c_n)
+    >>> compare_gradients(ours, moved, rtol=1e-7)
+    x          (6, 2, 4)  agrees (relative error <= 1e-07)
+    h0         (2, 3)     agrees (relative error <= 1e-07)
+    c0         (2, 3)     agrees (relative error <= 1e-07)
+    weight_ih  (12, 4)    agrees (relative error <= 1e-07)
+    weight_hh  (12, 3)    agrees (relative error <= 1e-07)
+    """
+    output, states = _checked_loss(network, x, grad_output, state, grad_h_n, grad_c_n)
+    arrays = {"x": x, **{f"{name}0": value for name, value in states.items()}, **parameters(network)}
+    last = {"h": grad_h_n, "c": grad_c_n}
+
+    def loss(name, array):
+        now = arrays | {name: array}
+        moved = replace_parameters(network, **{n: now[n] for n in parameters(network)})
+        start = tuple(now[f"{n}0"] for n in states)
+        output, cache = moved.forward(now["x"], start if len(start) > 1 else start[0])
+        ends = {"h": output[-1], "c": cache.cells[-1]} if len(start) > 1 else {"h": output[-1]}
+        return (output * grad_output).sum() + sum((ends[n] * last[n]).sum() for n in ends if last[n] is not None)
+
+    kind = LSTMGradients if "c" in states else Gradients
+    return kind(**{n: numerical_gradient(lambda a, n=n: loss(n, a), arrays[n], step) for n in arrays})
+
+
+def autograd_steps(step, x, state, parameters, grad_output, grad_last=None):
+    """Differentiate a recurrence, given as one step forward, by PyTorch's autograd. Used in notebooks 06 and 08.
+
+    Parameters
+    ----------
+    step : callable
+        step(x_t, state, parameters) -> dict of torch tensors: every intermediate by name, and among them the new
+        state, under the names of the old one. The arguments are a tensor (B, D) and two dicts of tensors.
+    x : ndarray, shape (T, B, D)
+    state, parameters : dict of ndarrays
+        The first state, for example {"h": h0, "c": c0}; its first entry is the output.
+    grad_output : ndarray, shape (T, B, H)
+    grad_last : dict of ndarrays, optional
+        Additional derivatives for the last state.
+
+    Returns
+    -------
+    gradients : dict of ndarrays
+        dL/dx, dL/d(first state), named h0 and so on, and dL/d(parameters).
+    of_steps : dict of ndarrays, shape (T, ...)
+        dL/d(each intermediate), at each step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> def tanh_step(x_t, state, parameters):
+    ...     z = x_t + state["h"] @ parameters["U"].T
+    ...     return {"z": z, "h": torch.tanh(z)}
+    >>> one = np.ones((1, 1))
+    >>> gradients, of_steps = autograd_steps(tanh_step, 0 * one[None], {"h": 0 * one}, {"U": 2 * one}, one[None])
+    >>> gradients["h0"].item(), of_steps["z"].item()
+    (2.0, 1.0)
+    """
+    import torch
+
+    x_leaf = torch.tensor(x, requires_grad=True)
+    leaves = {name: torch.tensor(array, requires_grad=True) for name, array in parameters.items()}
+    first = {name: torch.tensor(array, requires_grad=True) for name, array in state.items()}
+    now, history, loss = first, [], 0
+    for x_t, grad in zip(x_leaf, torch.tensor(grad_output)):
+        values = step(x_t, now, leaves)
+        for value in values.values():
+            value.retain_grad()
+        history.append(values)
+        now = {name: values[name] for name in first}
+        loss = loss + (next(iter(now.values())) * grad).sum()
+    for name, grad in (grad_last or {}).items():
+        loss = loss + (now[name] * torch.tensor(grad)).sum()
+    loss.backward()
+
+    leaves = {"x": x_leaf, **{f"{name}0": leaf for name, leaf in first.items()}, **leaves}
+    gradients = {name: _grad_of(leaf) for name, leaf in leaves.items()}
+    return gradients, {name: np.array([_grad_of(values[name]) for values in history]) for name in history[0]}
+
+
+def autograd_gradients(network, x, grad_output, state=None, *, grad_h_n=None, grad_c_n=None):
+    """The same gradients by PyTorch's autograd (自动微分), which differentiates the forward equations by itself.
+
+    Parameters
+    ----------
+    network : RNN, LSTM, GRU or ResidualRNN (one network, not several side by side)
     x, grad_output, state, grad_h_n, grad_c_n : ndarray
         As for the network's `forward` and `backward`. The loss is
         sum(output * grad_output) + sum(h_T * grad_h_n) + sum(c_T * grad_c_n).
@@ -1145,6 +1365,11 @@ def autograd_gradients(network, x, grad_output, state=None, *, grad_h_n=None, gr
     Returns
     -------
     Gradients or LSTMGradients
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for the network's `forward` and `backward`.
 
     Examples
     --------
@@ -1159,97 +1384,64 @@ def autograd_gradients(network, x, grad_output, state=None, *, grad_h_n=None, gr
     weight_hh  (6, 6)     agrees (relative error <= 1e-10)
     bias_ih    (6,)       agrees (relative error <= 1e-10)
     bias_hh    (6,)       agrees (relative error <= 1e-10)
-    >>> for kind in (RNN, LSTM, GRU):  # without a state, all start from zero
+    >>> for kind in (RNN, LSTM, GRU, ResidualRNN):  # without a state, all start from zero
     ...     network, x, _, grad_output, *_ = random_case(np.random.default_rng(1), kind)
     ...     ours = network.backward(grad_output, network.forward(x)[1])
     ...     theirs = autograd_gradients(network, x, grad_output)
     ...     assert all(np.allclose(a, b, rtol=1e-12, atol=1e-13) for a, b in zip(ours, theirs))
     """
+    _, states = _checked_loss(network, x, grad_output, state, grad_h_n, grad_c_n)
+    last = {"h": grad_h_n, "c": grad_c_n}
+    last = {name: grad for name, grad in last.items() if grad is not None}
+    step = {RNN: _torch_rnn_step, LSTM: _torch_lstm_step, GRU: _torch_gru_step, ResidualRNN: _torch_rnn_step}[type(network)]
+    gradients, _ = autograd_steps(
+        lambda x_t, state, p: step(network, x_t, state, p), x, states, parameters(network), grad_output, last
+    )
+    return (LSTMGradients if "c" in states else Gradients)(**gradients)
+
+
+def _torch_products(x_t, h, parameters):
+    """W x_t + b_ih and U h + b_hh, for all gates."""
     import torch
 
-    if not isinstance(network, (RNN, LSTM, GRU)):
-        raise TypeError(f"network: expected an RNN, LSTM or GRU of this module, got {type(network)}")
-    gated = isinstance(network, LSTM)
-    output, _ = network.forward(x, state)  # for its checks, and its shape
-    _check_array("grad_output", grad_output, output.shape, output.dtype)
-    zeros = np.zeros_like(output[0])
-    h0, c0 = (zeros, zeros) if state is None else state if gated else (state, zeros)
-    arrays = {"x": x, "h0": h0, "c0": c0 if gated else None}
-    arrays |= {name: getattr(network, name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-    leaves = {n: None if a is None else torch.tensor(a, requires_grad=True) for n, a in arrays.items()}
-    h, c = leaves["h0"], leaves["c0"]
-    loss = 0
-    for x_t, grad in zip(leaves["x"], torch.tensor(grad_output)):
-        h, c = _torch_step(network, x_t, h, c, *list(leaves.values())[3:])
-        loss = loss + (h * grad).sum()
-    for name, last, grad in [("grad_h_n", h, grad_h_n), ("grad_c_n", c, grad_c_n)]:
-        if grad is not None:
-            if last is None:
-                raise ValueError(
-                    f"{name}: expected None, as an {type(network).__name__} has no cell, got an array"
-                )
-            _check_array(name, grad, zeros.shape, zeros.dtype)
-            loss = loss + (last * torch.tensor(grad)).sum()
-    loss.backward()
-    kind = LSTMGradients if gated else Gradients
-    return kind(**{n: None if leaves[n] is None else leaves[n].grad.numpy() for n in kind._fields})
+    from_x, from_h = (torch.nn.functional.linear(v, parameters[f"weight_{n}"], parameters.get(f"bias_{n}"))
+                      for v, n in ((x_t, "ih"), (h, "hh")))  # fmt: skip
+    return from_x, from_h
 
 
-def _torch_step(network, x_t, h, c, weight_ih, weight_hh, bias_ih, bias_hh):
-    """The equations of one step forward, and nothing else, in torch: h_t and c_t."""
+def _torch_rnn_step(network, x_t, state, parameters):
     import torch
 
-    bias_ih, bias_hh = (torch.zeros_like(weight_hh[:, 0]) if b is None else b for b in (bias_ih, bias_hh))
-    from_x, from_h = x_t @ weight_ih.T + bias_ih, h @ weight_hh.T + bias_hh
-    if isinstance(network, LSTM):
-        i, f, g, o = (from_x + from_h).chunk(4, dim=1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        return torch.sigmoid(o) * torch.tanh(c), c
-    if isinstance(network, GRU):
-        (x_r, x_z, x_n), (h_r, h_z, h_n) = from_x.chunk(3, dim=1), from_h.chunk(3, dim=1)
-        r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-        if network.reset_after:
-            n = torch.tanh(x_n + r * h_n)
-        else:
-            n = torch.tanh(x_n + (r * h) @ weight_hh.chunk(3)[2].T + bias_hh.chunk(3)[2])
-        return z * h + (1 - z) * n, c
     f = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": torch.clone}
-    return f[network.nonlinearity](from_x + from_h), c
+    z = sum(_torch_products(x_t, state["h"], parameters))
+    h = f[network.nonlinearity](z)
+    if isinstance(network, ResidualRNN):
+        h = network.keep * state["h"] + network.step * h
+    return {"z": z, "h": h}
 
 
-# --- checks that can fail ----------------------------------------------------------------------------
+def _torch_lstm_step(network, x_t, state, parameters):
+    import torch
+
+    i, f, g, o = sum(_torch_products(x_t, state["h"], parameters)).chunk(4, dim=1)
+    c = torch.sigmoid(f) * state["c"] + torch.sigmoid(i) * torch.tanh(g)
+    return {"c": c, "h": torch.sigmoid(o) * torch.tanh(c)}
 
 
-def _relative_error(ours, reference):
-    """max |ours - reference| / max |reference|; inf if there is nothing to compare or anything is not finite."""
-    if ours.size == 0 or not (np.isfinite(ours).all() and np.isfinite(reference).all()):
-        return np.inf
-    difference, scale = np.abs(ours - reference).max(), np.abs(reference).max()
-    if scale == 0:
-        return np.inf if difference > 0 else 0.0
-    return difference / scale
+def _torch_gru_step(network, x_t, state, parameters):
+    import torch
+
+    h = state["h"]
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = (p.chunk(3, dim=1) for p in _torch_products(x_t, h, parameters))
+    r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+    if network.reset_after:
+        return {"h": z * h + (1 - z) * torch.tanh(x_n + r * h_n)}
+    _, h_n = _torch_products(x_t, r * h, parameters)  # (6.66): the reset gate before the product
+    return {"h": z * h + (1 - z) * torch.tanh(x_n + h_n.chunk(3, dim=1)[2])}
 
 
-def _as_numpy(name, value):
-    """A NumPy array of `value`, which may be a torch tensor (also one that requires a gradient)."""
-    try:
-        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    except ValueError:  # rows of different lengths
-        array = np.empty(0, object)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected an array of numbers, got {type(value).__name__}")
-    return array
-
-
-def _named(name, gradients):
-    """Gradients as a dict; raise unless they are one, or a named tuple."""
-    if not isinstance(gradients, (dict, Gradients, LSTMGradients)):
-        raise TypeError(f"{name}: expected Gradients or a dict, got {type(gradients).__name__}")
-    return gradients if isinstance(gradients, dict) else gradients._asdict()
-
-
-def compare_gradients(ours, reference, *, rtol=1e-10):
-    """Compare gradients by name, print one row for each, and stop at the first that differs.
+def compare_gradients(ours, reference, *, rtol=None):
+    """Compare gradients by name: print one row for each, then raise if any differs. Used in every notebook.
 
     The relative error of a gradient is max |ours - reference| / max |reference|.
 
@@ -1257,31 +1449,30 @@ def compare_gradients(ours, reference, *, rtol=1e-10):
     ----------
     ours, reference : Gradients or dict of arrays (of NumPy or torch)
         Both must have the same names; an entry that is None in both is left out.
-    rtol : float
-        The largest relative error that is accepted.
+    rtol : float, optional
+        The largest relative error that is accepted; by default 1e-10, or 3e-5 if one of the two is float32.
 
     Raises
     ------
     AssertionError
-        On the first gradient that is missing, has another shape, holds NaN or inf, or differs.
+        After the last row, if a gradient is missing, has another shape, holds NaN or inf, or differs. The message
+        has the kind of the difference where it is a known one: a factor, a sign, a transpose, other rows ...
 
     Examples
     --------
-    >>> ours = {"weight_hh": np.array([[1.0, 2.0]]), "bias_hh": np.array([3.0])}
-    >>> compare_gradients(ours, {"weight_hh": np.array([[1.0, 2.0]]), "bias_hh": np.array([6.0])})
+    >>> right = {"weight_hh": np.array([[1.0, 2.0], [3.0, 5.0]]), "bias_hh": np.array([3.0, 1.0])}
+    >>> compare_gradients(right, right)
+    weight_hh  (2, 2)  agrees (relative error <= 1e-10)
+    bias_hh    (2,)    agrees (relative error <= 1e-10)
+    >>> compare_gradients({"weight_hh": right["weight_hh"].T, "bias_hh": right["bias_hh"] / 2}, right)
     Traceback (most recent call last):
-    AssertionError: bias_hh differs: relative error 0.5, accepted 1e-10
-    >>> compare_gradients(ours, {"weight_hh": np.array([[1.0], [2.0]]), "bias_hh": np.array([3.0])})
-    Traceback (most recent call last):
-    AssertionError: weight_hh differs: its shape is (1, 2), the reference has (2, 1)
-    >>> compare_gradients(ours, {"weight_hh": np.array([[1.0, 2.0]])})
-    Traceback (most recent call last):
-    AssertionError: bias_hh is missing on one side
-    >>> compare_gradients({"x": np.array([np.nan])}, {"x": np.array([np.nan])})
-    Traceback (most recent call last):
-    AssertionError: x holds NaN or inf: that never counts as agreement
+    AssertionError: weight_hh differs: relative error 0.2, accepted 1e-10: transposed; bias_hh differs: relative error 0.5, accepted 1e-10: every entry is 0.5 times the right one
     >>> compare_gradients({"x": np.array([1.25])}, {"x": np.array([1.0])}, rtol=0.25)
     x  (1,)  agrees (relative error <= 0.25)
+    >>> rounded = {name: array.astype(np.float32) / 3 for name, array in right.items()}
+    >>> compare_gradients(rounded, {name: array / 3 for name, array in right.items()})
+    weight_hh  (2, 2)  agrees (relative error <= 3e-05, float32)
+    bias_hh    (2,)    agrees (relative error <= 3e-05, float32)
     >>> compare_gradients({}, {})
     Traceback (most recent call last):
     AssertionError: there is nothing to compare
@@ -1290,28 +1481,21 @@ def compare_gradients(ours, reference, *, rtol=1e-10):
     names = [n for n in ours | reference if ours.get(n) is not None or reference.get(n) is not None]
     if not names:
         raise AssertionError("there is nothing to compare")
-    shapes = {}
+    shapes = {n: str(np.shape(ours[n])) if ours.get(n) is not None else "" for n in names}
+    sizes = dict(zip("TB", np.shape(reference["x"])[:2])) if np.ndim(reference.get("x")) == 3 else {}
+    faults = []
     for name in names:
-        if ours.get(name) is None or reference.get(name) is None:
-            raise AssertionError(f"{name} is missing on one side")
-        shapes[name] = str(np.shape(ours[name]))
-    widths = max(map(len, names)), max(map(len, shapes.values()))
-    for name in names:
-        a, b = _as_numpy(name, ours[name]), _as_numpy(name, reference[name])
-        if a.shape != b.shape:
-            raise AssertionError(f"{name} differs: its shape is {a.shape}, the reference has {b.shape}")
-        if a.size == 0:
-            raise AssertionError(f"{name} is empty: there is nothing to compare")
-        if not (np.isfinite(a).all() and np.isfinite(b).all()):
-            raise AssertionError(f"{name} holds NaN or inf: that never counts as agreement")
-        error = _relative_error(a, b)
-        if error > rtol:
-            raise AssertionError(f"{name} differs: relative error {error:.2g}, accepted {rtol:g}")
-        print(f"{name:{widths[0]}}  {shapes[name]:{widths[1]}}  agrees (relative error <= {rtol:g})")
+        fault, accepted = _fault(name, ours.get(name), reference.get(name), rtol, sizes)
+        row = f"differs: {fault}" if fault else f"agrees (relative error <= {accepted})"
+        print(f"{name:{max(map(len, names))}}  {shapes[name]:{max(map(len, shapes.values()))}}  {row}")
+        if fault:
+            faults.append(f"{name} differs: {fault}")
+    if faults:
+        raise AssertionError("; ".join(faults))
 
 
-def verify_equation(number, left, right, *, rtol=1e-10):
-    """Print that equation `number` holds for these two sides, or raise.
+def verify_equation(number, left, right, *, rtol=None):
+    """Print that equation `number` holds for these two sides, or raise. Used in every notebook.
 
     Parameters
     ----------
@@ -1319,8 +1503,8 @@ def verify_equation(number, left, right, *, rtol=1e-10):
         The textbook's number, for example "6.40".
     left, right : array_like
         The two sides, of one shape. Sides that are zero everywhere are refused: they would verify nothing.
-    rtol : float
-        The largest accepted max |left - right| / max |right|.
+    rtol : float, optional
+        The largest accepted max |left - right| / max |right|, as for `compare_gradients`.
 
     Raises
     ------
@@ -1330,42 +1514,162 @@ def verify_equation(number, left, right, *, rtol=1e-10):
     --------
     >>> verify_equation("6.40", np.array([1.0, 2.0]), [1.0, 2.0])
     (6.40) holds: both sides agree in all 2 entries (relative error <= 1e-10)
-    >>> verify_equation("6.40", 1.0, 1.001)
+    >>> verify_equation("6.40", np.array([1.0, 2.0]), np.array([1.0, 2.001]))
     Traceback (most recent call last):
-    AssertionError: (6.40) does not hold: relative error 0.001, accepted 1e-10
+    AssertionError: (6.40) does not hold: relative error 0.0005, accepted 1e-10: wrong at index 1 of the first axis only
     >>> verify_equation("6.40", np.zeros(2), np.zeros(2))
     Traceback (most recent call last):
     AssertionError: (6.40) is not verified: both sides are zero or empty
     """
     left, right = _as_numpy("left", left), _as_numpy("right", right)
-    if left.shape != right.shape:
-        raise AssertionError(
-            f"({number}) does not hold: shape {left.shape} on the left, {right.shape} on the right"
-        )
     if not (np.any(left) or np.any(right)):
         raise AssertionError(f"({number}) is not verified: both sides are zero or empty")
-    error = _relative_error(left, right)
-    if error > rtol:
-        raise AssertionError(f"({number}) does not hold: relative error {error:.2g}, accepted {rtol:g}")
+    fault, accepted = _fault(number, left, right, rtol)
+    if fault:
+        raise AssertionError(f"({number}) does not hold: {fault}")
     entries = "in the one entry" if left.size == 1 else f"in all {left.size} entries"
-    print(f"({number}) holds: both sides agree {entries} (relative error <= {rtol:g})")
+    print(f"({number}) holds: both sides agree {entries} (relative error <= {accepted})")
 
 
-def clip_grad_norm(gradients, max_norm):
-    """Scale all parameter gradients by one factor, so that their common norm is at most `max_norm`.
+def claim(text, value, *, at_least=None, at_most=None):
+    """Print that what `text` says is true, or raise with the value. Used in every notebook.
 
-    Entries named x, h0 or c0 are derivatives of inputs, not of parameters: they neither count nor change.
+    Parameters
+    ----------
+    text : str
+        What is claimed.
+    value : bool, number or array
+        Without a bound: whether it is true, everywhere. With one: what was measured; every entry counts.
+    at_least, at_most : float, optional
+        The bounds that the text speaks of. NaN is within none.
+
+    Raises
+    ------
+    AssertionError
+        If the claim is false: it says the text, the value that is farthest off, and what was expected.
+    TypeError
+        If there is a number but no bound to measure it by.
+
+    Examples
+    --------
+    >>> claim("1.05 to the power of 100", 1.05**100, at_least=131, at_most=132)
+    holds: 1.05 to the power of 100 (at least 131, at most 132)
+    >>> claim("every entry is positive", np.array([1, 2]) > 0)
+    holds: every entry is positive
+    >>> claim("networks that fail", np.array([3, 9, 8]), at_most=7)
+    Traceback (most recent call last):
+    AssertionError: false: networks that fail: got 9 at index (1,), expected at most 7
+    >>> claim("the loss falls", False)
+    Traceback (most recent call last):
+    AssertionError: false: the loss falls
+    """
+    value = np.asarray(value)
+    bounds = [f"{word} {bound:g}" for word, bound in (("at least", at_least), ("at most", at_most)) if bound is not None]
+    if not bounds and value.dtype != bool:
+        raise TypeError(f"value: expected True or False, or a bound to measure it by, got {value.dtype} and no bound")
+    low, high = -np.inf if at_least is None else at_least, np.inf if at_most is None else at_most
+    good = value if not bounds else (value >= low) & (value <= high)
+    if value.size == 0 or not good.all():
+        off = np.where(good, -1, np.where(np.isnan(value), np.inf, np.maximum(low - value, value - high))) if bounds else ~good
+        where = tuple(int(i) for i in np.unravel_index(np.argmax(off), value.shape)) if value.size else ()
+        got = f": got {value[where]:.6g}" if bounds and value.size else ": got nothing" if not value.size else ""
+        place = f" at index {where}" if where else ""
+        raise AssertionError(f"false: {text}{got}{place}{', expected ' + ', '.join(bounds) if bounds else ''}")
+    print(f"holds: {text}{' (' + ', '.join(bounds) + ')' if bounds else ''}")
+
+
+# --- parameters and training -------------------------------------------------------------------------
+
+
+def parameters(network):
+    """The weights and biases that a network has, by name, as they are (not copies). Used in notebooks 05 and 10 to 13.
+
+    Examples
+    --------
+    >>> list(parameters(RNN.init(3, 4, bias=False, rng=np.random.default_rng(0))))
+    ['weight_ih', 'weight_hh']
+    """
+    _check_network("network", network)
+    names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+    return {name: getattr(network, name) for name in names if getattr(network, name) is not None}
+
+
+def replace_parameters(network, **arrays):
+    """A network like this one, with copies of these weights and biases in place of its own. See `parameters`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the network has no parameter of that name, or one of another shape or dtype.
+
+    Examples
+    --------
+    >>> rnn = RNN.init(3, 4, rng=np.random.default_rng(0))
+    >>> replace_parameters(rnn, weight_hh=np.zeros((4, 4))).weight_hh.any(), rnn.weight_hh.any()
+    (np.False_, np.True_)
+    >>> replace_parameters(rnn, U=np.zeros((4, 4)))
+    Traceback (most recent call last):
+    ValueError: U: expected one of ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'], got 'U'
+    """
+    own, other = parameters(network), copy.copy(network)
+    for name, array in arrays.items():
+        if name not in own:
+            raise ValueError(f"{name}: expected one of {list(own)}, got {name!r}")
+        _check_array(name, array, own[name].shape, own[name].dtype)
+        setattr(other, name, array.copy())
+    return other
+
+
+def to_torch(network):
+    """torch.nn.RNN, LSTM or GRU with this network's parameters, in their dtype; the way back is `from_torch`.
+
+    Used in notebooks 05 to 08.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a network of this module, or one that torch.nn does not have: `RNN` with another nonlinearity
+        than tanh or relu, the GRU with the reset gate first, `ResidualRNN`, one bias without the other.
+
+    Examples
+    --------
+    >>> gru = GRU.init(3, 4, rng=np.random.default_rng(0))
+    >>> np.array_equal(GRU.from_torch(to_torch(gru)).weight_hh, gru.weight_hh)
+    True
+    """
+    import torch
+
+    own = parameters(network)
+    options = {"nonlinearity": network.nonlinearity} if isinstance(network, RNN) else {}
+    if isinstance(network, ResidualRNN) or options.get("nonlinearity") in ("sigmoid", "identity"):
+        raise ValueError(f"network: expected one that torch.nn has, got {type(network).__name__} {options or ''}".rstrip())
+    if isinstance(network, GRU) and not network.reset_after:
+        raise ValueError("network: expected one that torch.nn has, got a GRU with reset_after=False")
+    if len(own) == 3:
+        raise ValueError("network: expected both biases or none, as torch.nn has them, got one")
+    hidden_size, input_size = network.weight_hh.shape[1], network.weight_ih.shape[1]
+    module = getattr(torch.nn, type(network).__name__)(input_size, hidden_size, bias=len(own) == 4, **options)
+    module = module.to(torch.tensor(network.weight_hh).dtype)
+    module.load_state_dict({f"{name}_l0": torch.tensor(array) for name, array in own.items()})
+    return module
+
+
+def clip_grad_norm(gradients, max_norm, *, inputs=("x", "h0", "c0")):
+    """Scale all parameter gradients by one factor, so that their common norm is at most `max_norm`. Notebook 03.
 
     Parameters
     ----------
     gradients : Gradients or dict of arrays
     max_norm : float
         Positive.
+    inputs : sequence of str
+        Entries with these names are derivatives of inputs, not of parameters: they neither count nor change.
+        Leave h0 out if your network learns it.
 
     Returns
     -------
     clipped : like `gradients`
-        New arrays where something had to be scaled; the direction stays the same.
+        New arrays where something had to be scaled, in their dtype; the direction stays the same.
     norm : float
         The norm before clipping.
 
@@ -1382,8 +1686,10 @@ def clip_grad_norm(gradients, max_norm):
     --------
     >>> clip_grad_norm({"weight_hh": np.array([3.0, 0.0]), "bias_hh": np.array([4.0])}, 1.0)
     ({'weight_hh': array([0.6, 0. ]), 'bias_hh': array([0.8])}, 5.0)
-    >>> clip_grad_norm({"weight_hh": np.array([3.0, 4.0]), "x": np.array([9.0])}, 7.0)
-    ({'weight_hh': array([3., 4.]), 'x': array([9.])}, 5.0)
+    >>> clip_grad_norm({"weight_hh": np.array([3.0, 4.0]), "h0": np.array([9.0])}, 7.0)
+    ({'weight_hh': array([3., 4.]), 'h0': array([9.])}, 5.0)
+    >>> clip_grad_norm({"weight_hh": np.array([3.0]), "h0": np.array([4.0])}, 1.0, inputs=("x",))  # a learned h0
+    ({'weight_hh': array([0.6]), 'h0': array([0.8])}, 5.0)
     >>> clip_grad_norm({"weight_hh": np.array([0.0, 4e200])}, 5.0)  # its square overflows, its norm does not
     ({'weight_hh': array([0., 5.])}, 4e+200)
     >>> clip_grad_norm({"weight_hh": np.zeros(2)}, 1.0)
@@ -1394,27 +1700,94 @@ def clip_grad_norm(gradients, max_norm):
     """
     _check_positive("max_norm", max_norm)
     named = _named("gradients", gradients)
-    parameters = {n: _as_numpy(n, g) for n, g in named.items() if g is not None and n not in ("x", "h0", "c0")}
-    for name, gradient in parameters.items():
+    counted = {n: _as_numpy(n, g) for n, g in named.items() if g is not None and n not in inputs}
+    for name, gradient in counted.items():
         if not np.isfinite(gradient).all():
             raise ValueError(f"gradients: expected finite numbers, got NaN or inf in {name}")
-    largest = max((float(np.abs(g).max()) for g in parameters.values()), default=1.0) or 1.0
-    norm = largest * float(np.sqrt(sum(((g.astype(float) / largest) ** 2).sum() for g in parameters.values())))
+    largest = max((float(np.abs(g).max()) for g in counted.values()), default=1.0) or 1.0
+    norm = largest * float(np.sqrt(sum(((g.astype(float) / largest) ** 2).sum() for g in counted.values())))
     if norm > max_norm:
-        parameters = {name: gradient * (max_norm / norm) for name, gradient in parameters.items()}
-    clipped = {**named, **parameters}
+        counted = {name: gradient * (max_norm / norm) for name, gradient in counted.items()}
+    clipped = {**named, **counted}
     return (clipped if isinstance(gradients, dict) else type(gradients)(**clipped)), norm
+
+
+class AdamMemory(NamedTuple):
+    """What `adam_step` carries from one update to the next."""
+
+    updates: int
+    mean: dict  # running mean of each gradient
+    square: dict  # running mean of its square
+
+
+def adam_step(parameters, gradients, memory=None, *, rate=1e-3, betas=(0.9, 0.999), eps=1e-8):
+    """One update by Adam (Kingma, Ba 2015), as torch.optim.Adam makes it. Explained in notebook 12.
+
+    Parameters
+    ----------
+    parameters, gradients : dict of arrays
+        By the same names.
+    memory : AdamMemory, optional
+        From the update before; None at the first.
+    rate, betas, eps : float, (float, float), float
+        The learning rate, how much of each running mean is kept, and what is added to the divisor.
+
+    Returns
+    -------
+    parameters : dict of arrays
+        New ones.
+    memory : AdamMemory
+
+    Raises
+    ------
+    ValueError
+        If the names differ.
+
+    References
+    ----------
+    Kingma, Ba (2015), Adam: a method for stochastic optimization, arXiv:1412.6980.
+
+    Examples
+    --------
+    >>> start = {"w": np.zeros(2)}
+    >>> after, memory = adam_step(start, {"w": np.array([20.0, -0.02])}, rate=0.1)  # the first moves have one size
+    >>> after["w"].round(6)
+    array([-0.1,  0.1])
+    >>> import torch
+    >>> leaf = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    >>> theirs, ours, memory = torch.optim.Adam([leaf], lr=0.1), start, None
+    >>> for gradient in np.random.default_rng(0).normal(size=(20, 2)):
+    ...     leaf.grad = torch.tensor(gradient)
+    ...     theirs.step()
+    ...     ours, memory = adam_step(ours, {"w": gradient}, memory, rate=0.1)
+    >>> compare_gradients(ours, {"w": leaf}, rtol=1e-12)
+    w  (2,)  agrees (relative error <= 1e-12)
+    """
+    if set(parameters) != set(gradients):
+        raise ValueError(f"gradients: expected the names {sorted(parameters)}, got {sorted(gradients)}")
+    zeros = {name: np.zeros_like(value) for name, value in parameters.items()}
+    updates, mean, square = memory or AdamMemory(0, zeros, zeros)
+    updates, (keep_mean, keep_square) = updates + 1, betas
+    mean = {n: keep_mean * mean[n] + (1 - keep_mean) * g for n, g in gradients.items()}
+    square = {n: keep_square * square[n] + (1 - keep_square) * g**2 for n, g in gradients.items()}
+    new = {}
+    for name, value in parameters.items():
+        size = np.sqrt(square[name] / (1 - keep_square**updates)) + eps
+        new[name] = value - rate / (1 - keep_mean**updates) * mean[name] / size
+    return new, AdamMemory(updates, mean, square)
 
 
 def random_case(rng, kind=RNN, *, bias=True, **options):
     """A random network with data, for checks: T, B, D and H all different, so that no swapped axes go unseen.
 
+    Used from notebook 01 on; notebook 06 says what a weaker test hides.
+
     Parameters
     ----------
     rng : numpy.random.Generator
-    kind : RNN, LSTM or GRU
+    kind : RNN, LSTM, GRU or ResidualRNN
     bias, options
-        For `kind.init`: nonlinearity, reset_after.
+        For `kind.init`: nonlinearity, reset_after, keep, step.
 
     Returns
     -------
@@ -1430,8 +1803,8 @@ def random_case(rng, kind=RNN, *, bias=True, **options):
     ((5, 4, 7), (4, 6), (5, 4, 6), (4, 6))
     """
     _check_kind("rng", rng, np.random.Generator)
-    if kind not in (RNN, LSTM, GRU):
-        raise TypeError(f"kind: expected RNN, LSTM or GRU, got {kind!r}")
+    if kind not in (RNN, LSTM, GRU, ResidualRNN):
+        raise TypeError(f"kind: expected RNN, LSTM, GRU or ResidualRNN, got {kind!r}")
     steps, batch, input_size, hidden_size = (int(n) for n in rng.permutation(np.arange(2, 8))[:4])
     network = kind.init(input_size, hidden_size, bias=bias, rng=rng, **options)
     state = (batch, hidden_size)
@@ -1443,7 +1816,250 @@ def random_case(rng, kind=RNN, *, bias=True, **options):
     return network, x, h0, grad_output, grad_h_n
 
 
-# --- exercises ---------------------------------------------------------------------------------------
+# --- "Your turn" and exercises -----------------------------------------------------------------------
+
+SIZES = [{"T": 5, "B": 3, "D": 2, "H": 4}, {"T": 4, "B": 2, "D": 6, "H": 3}]  # of the two draws of a check
+_TRIES = {}
+
+
+def turn(name, function, *, folder="."):
+    """Check the function that a reader has written, print a row for each result, and hand it back if it is right.
+
+    Else the stored solution is handed back, so that a notebook runs to its end unsolved. The first time the check
+    says what is wrong to see; the second time also which known mistake gives exactly this result.
+
+    The solution stands once, in a markdown cell of the notebook: a ``<details>`` element whose summary holds the name
+    in brackets. In it stand a Python block with the solution, a block with ``def draw(rng, T, B, D, H)``, which
+    returns the arguments of one check as a tuple, and a table of typical mistakes: edits of the solution,
+    ``| `right` | `what people write` | which is ... |``. Both blocks see what the reader's function sees.
+
+    Parameters
+    ----------
+    name : str
+        For example "4.B" (a turn in the lecture) or "4.1" (an exercise); the number before the point is the notebook's.
+    function : callable
+        It gets copies and returns an array, a tuple, a dict or `Gradients`; ... where nothing is
+        written yet.
+    folder : str
+        Where the notebook is.
+
+    Returns
+    -------
+    callable
+        `function` if all its results are right (up to rounding, also in float32) and it leaves its arguments as they
+        are, else the solution.
+
+    Raises
+    ------
+    ValueError
+        If there is no such solution.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> cell = '''<details><summary>One way to write it (4.B)</summary>
+    ...
+    ... ```python
+    ... def step_back(U, delta, h):
+    ...     grad_h = delta @ U
+    ...     grad_u = delta.T @ h
+    ...     return grad_h, grad_u
+    ... ```
+    ... ```python
+    ... def draw(rng, T, B, D, H):
+    ...     return rng.normal(size=(H, H)), rng.normal(size=(B, H)), rng.normal(size=(B, H))
+    ... ```
+    ... | instead of | people write | which is |
+    ... |---|---|---|
+    ... | `delta @ U` | `delta @ U.T` | the transpose: in rows, U^T delta reads delta @ U |
+    ... </details>'''
+    >>> notebook = {"cells": [{"cell_type": "markdown", "source": [cell]}]}
+    >>> _ = Path(folder.name, "04_test.ipynb").write_text(json.dumps(notebook))
+    >>> def step_back(U, delta, h):
+    ...     return ..., delta.T @ h
+    >>> step_back = turn("4.B", step_back, folder=folder.name)
+    4.B  grad_h  (3, 4)  not written yet
+         grad_u  (4, 4)  right
+    >>> step_back(np.eye(2), np.ones((1, 2)), np.ones((1, 2)))[0]  # the stored solution
+    array([[1., 1.]])
+    >>> for _ in range(2):
+    ...     step_back = turn("4.B", lambda U, delta, h: (delta @ U.T, delta.T @ h), folder=folder.name)
+    4.B  grad_h  (3, 4)  not yet: the right shape, other values: the first is -2.53, expected -1.26
+         grad_u  (4, 4)  right
+         Run the cell again for a hint.
+    4.B  grad_h  (3, 4)  not yet: the right shape, other values: the first is -2.53, expected -1.26
+         grad_u  (4, 4)  right
+         What gives this: the transpose: in rows, U^T delta reads delta @ U
+    >>> step_back = turn("4.B", lambda U, delta, h: (delta @ U, delta.T @ h), folder=folder.name)
+    4.B  grad_h  (3, 4)  right
+         grad_u  (4, 4)  right
+    >>> folder.cleanup()
+    """
+    source, draw_source, mistakes = _stored_turn(name, folder)
+    space = getattr(function, "__globals__", {"np": np})
+    solution, draw = _last_function(source, space), _last_function(draw_source, space)
+    labels = _returned_names(source)
+    for seed, sizes in enumerate(SIZES):
+        arguments = draw(np.random.default_rng([*name.encode(), seed]), **sizes)
+        right = _results(solution, arguments, labels)
+        if isinstance(right, Exception):
+            raise right
+        found = _results(function, arguments, labels)
+        verdicts = _verdicts(found, right)
+        shown = right if seed == 0 or set(verdicts.values()) != {"right"} else shown
+        if set(verdicts.values()) != {"right"}:
+            break
+    width = max(len(label) for label in verdicts)
+    shapes = {label: str(shown[label].shape) if label in shown else "" for label in verdicts}
+    for number, (label, verdict) in enumerate(verdicts.items()):
+        row = f"{label:{width}}  {shapes[label]:{max(map(len, shapes.values()))}}  {verdict}" if label else verdict
+        print(f"{name if number == 0 else ' ' * len(name)}  {row}")
+    indent = " " * (len(name) + 2)
+    if all(verdict.startswith("right") for verdict in verdicts.values()):
+        if not _changes(function, arguments):
+            return function
+        print(f"{indent}But it changes its arguments. What follows needs them: the notebook goes on with the stored solution.")
+        return solution
+    if seed == 1:
+        first, second = (", ".join(f"{letter} = {size}" for letter, size in s.items()) for s in SIZES)
+        print(f"{indent}It was right for {first}. Is it made for those sizes? Now {second}.")
+    if any(verdict.startswith("not yet") for verdict in verdicts.values()):
+        _TRIES[name] = _TRIES.get(name, 0) + 1
+        print(indent + _hint(found, right, source, mistakes, arguments, space, again=_TRIES[name] > 1))
+    return solution
+
+
+def _stored_turn(name, folder):
+    """The solution, its draw, and its typical mistakes as (right, wrong, sentence)."""
+    number = name.split(".")[0]
+    pattern = f"{int(number):02d}_*.ipynb" if number.isdigit() else "*.ipynb"
+    for path in sorted(Path(folder).glob(pattern)):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        for block in re.findall(r"<details>.*?</details>", text, re.DOTALL):
+            if f"({name})</summary>" in block:
+                source, draw = re.findall(r"```python\n(.*?)```", block, re.DOTALL)[:2]
+                return source, draw, re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+?) \|$", block, re.MULTILINE)
+    raise ValueError(f"name: expected one whose solution stands in a notebook here, got {name!r}")
+
+
+def _last_function(source, space):
+    """The last function that a piece of source defines, run in a copy of a name space."""
+    space = dict(space)
+    exec(compile(source, "<the stored solution>", "exec"), space)
+    return space[[node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)][-1]]
+
+
+def _returned_names(source):
+    """What the last function of a source returns: a name for each part of a tuple, else one without a name."""
+    function = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)][-1]
+    value = [node for node in function.body if isinstance(node, ast.Return)][-1].value
+    return [ast.unparse(part) for part in value.elts] if isinstance(value, ast.Tuple) else [""]
+
+
+def _results(function, arguments, labels):
+    """The results of a function by name (None: not written), or the error that it raised."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
+            value = function(*copy.deepcopy(arguments))
+        if value is None:
+            return ValueError("nothing is returned: is there a `return`?")
+        if value is ...:
+            return dict.fromkeys(labels)
+        if hasattr(value, "_asdict"):
+            value = {name: part for name, part in value._asdict().items() if part is not None}
+        elif isinstance(value, tuple):
+            if len(value) != len(labels):
+                return ValueError(f"{len(value)} results are returned, expected {len(labels)}: {', '.join(labels)}")
+            value = dict(zip(labels, value))
+        elif not isinstance(value, dict):
+            value = {labels[0]: value}
+        return {name: None if part is ... else _as_numpy(name or "the result", part) for name, part in value.items()}
+    except Exception as error:
+        return error
+
+
+def _changes(function, arguments):
+    """Whether a function changes an array that it is given."""
+    given = copy.deepcopy(arguments)
+    with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+        function(*given)
+    pairs = [(a, b) for a, b in zip(given, arguments) if isinstance(a, np.ndarray)]
+    return not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
+
+def _verdicts(found, right):
+    """What is to see of each result: right, not written yet, or how it differs."""
+    if isinstance(found, Exception):
+        if "ellipsis" in str(found):
+            return {"": "not written yet: a `...` is used before it is replaced"}
+        return {"": f"not yet: it stops with {type(found).__name__}: {found}"}
+    unknown = {name: "not yet: no such result is expected" for name in found if name not in right}
+    return {name: _verdict(found.get(name), value) for name, value in right.items()} | unknown
+
+
+def _verdict(mine, right):
+    if mine is None:
+        return "not written yet"
+    if mine.shape != right.shape:
+        kind = _difference(mine, right, 1e-6)
+        return f"not yet: shape {mine.shape}, expected {right.shape}{': ' + kind if kind else ''}"
+    if not np.isfinite(mine.astype(float)).all():
+        return "not yet: NaN or inf"
+    error = _relative_error(mine.astype(float), right.astype(float))
+    if error <= 1e-6:
+        return "right"
+    if error <= 1e-4:
+        return f"right up to rounding ({error:.0e}): float32?"
+    kind = _difference(mine, right, 1e-6)
+    if kind:
+        return f"not yet: {kind}"
+    return f"not yet: the right shape, other values: the first is {mine.flat[0]:.3g}, expected {right.flat[0]:.3g}"
+
+
+def _hint(found, right, source, mistakes, arguments, space, again):
+    """The sentences of the known mistakes that give exactly these results; at the first try, that there is a hint."""
+    causes = _causes(found, right, source, mistakes, arguments, space)
+    if not causes:
+        return "This is no known mistake. Compare one entry with a sum over single numbers."
+    return "What gives this: " + "; and: ".join(causes) if again else "Run the cell again for a hint."
+
+
+def _causes(found, right, source, mistakes, arguments, space):
+    """One mistake or a pair that explains all that is wrong; else a cause for each wrong result by itself."""
+    labels, trials = _returned_names(source), []
+    for edits in itertools.chain(itertools.combinations(mistakes, 1), itertools.combinations(mistakes, 2)):
+        edited = source
+        for before, after, _ in edits:
+            edited = edited.replace(before, after) if before in edited else None
+            if edited is None:
+                break
+        if edited is not None:
+            sentences = [sentence for *_, sentence in edits]
+            trials.append((sentences, _results(_last_function(edited, space), arguments, labels)))
+            if _same_results(found, trials[-1][1]):
+                return sentences
+    if isinstance(found, Exception):
+        return []
+    causes = {}
+    for name in right:
+        if _verdict(found.get(name), right[name]).startswith("not yet"):
+            alike = [s for s, r in trials if isinstance(r, dict) and _same_results({name: found.get(name)}, {name: r.get(name)})]
+            causes |= dict.fromkeys(alike[0] if alike else [])
+    return list(causes)
+
+
+def _same_results(found, results):
+    """Whether two outcomes are alike: the same error, or the same arrays up to rounding."""
+    if isinstance(found, Exception) or isinstance(results, Exception):
+        return type(found) is type(results) and str(found) == str(results)
+    if set(found) != set(results) or any(value is None for value in [*found.values(), *results.values()]):
+        return False
+    pairs = [(found[name].astype(float), results[name].astype(float)) for name in found]
+    scales = [np.abs(b[np.isfinite(b)]).max(initial=0) for _, b in pairs]
+    close = [a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-6 * s, equal_nan=True) for (a, b), s in zip(pairs, scales)]
+    return all(close)
 
 
 def _same(value, other):
@@ -1587,193 +2203,20 @@ def run_solutions(notebook, namespace):
         raise AssertionError("a stored solution does not pass its own check")
 
 
-# --- the residual recurrence -------------------------------------------------------------------------
+# --- of the first edition, until the notebooks that use them are rewritten ------------------------------
 
 
-class ResidualCache(NamedTuple):
-    """What `residual_backward` and `residual_jacobians` need to know about one pass forward."""
-
-    x: np.ndarray
-    states: np.ndarray  # (T + 1, B, H): h_0, h_1, ..., h_T
-    increments: np.ndarray  # (T, B, H): f(z_1), ..., f(z_T)
-    weight_ih: np.ndarray
-    weight_hh: np.ndarray
-    nonlinearity: str
-    keep: float
-    step: float
-
-
-def residual_forward(x, weight_ih, weight_hh, bias, h0=None, *, nonlinearity="tanh", keep=1.0, step=1.0):
-    """Run h_t = keep h_{t-1} + step f(U h_{t-1} + W x_t + b): equation (6.50) if keep and step are 1.
-
-    Parameters
-    ----------
-    x : ndarray, shape (T, B, D)
-    weight_ih, weight_hh, bias : ndarray, shapes (H, D), (H, H), (H,)
-    h0 : ndarray, shape (B, H), optional
-        Zeros if missing.
-    nonlinearity : str
-        As for `RNN`.
-    keep, step : float
-        A leak (keep below 1) and the size of a step.
-
-    Returns
-    -------
-    output : ndarray, shape (T, B, H)
-    cache : ResidualCache
-        For `residual_backward`.
-
-    Notes
-    -----
-    S networks run side by side if the parameters are stacked, (S, H, D) ..., and x is (T, S, B, D).
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `RNN`.
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1))
-    >>> residual_forward(np.ones((3, 1, 1)), one, one, one[0], nonlinearity="identity")[0].ravel()  # 2 h + 2
-    array([ 2.,  6., 14.])
-    >>> relu = {"nonlinearity": "relu", "keep": 0.5, "step": 2.0}
-    >>> residual_forward(np.ones((2, 1, 1)), one, one, -one[0], one, **relu)[0].ravel()  # 0.5 h + 2 relu(h)
-    array([2.5 , 6.25])
-    >>> two = np.array([[[1.0]], [[0.5]]])  # two networks, with U = 1 and U = 0.5, W = 0, b = 1
-    >>> stacked = residual_forward(np.ones((3, 2, 1, 1)), 0 * two, two, np.ones((2, 1)), nonlinearity="identity")
-    >>> stacked[0][:, :, 0, 0].tolist()
-    [[1.0, 1.0], [3.0, 2.5], [7.0, 4.75]]
-    """
-    *stack, _, hidden_size = np.shape(weight_hh) if np.ndim(weight_hh) > 1 else ("H", "H")
-    _check_array("weight_hh", weight_hh, (*stack, hidden_size, hidden_size))
-    dtype = weight_hh.dtype
-    _check_array("weight_ih", weight_ih, (*stack, hidden_size, "D"), dtype)
-    _check_array("bias", bias, (*stack, hidden_size), dtype)
-    _check_array("x", x, ("T", *stack, "B", weight_ih.shape[-1]), dtype)
-    if h0 is not None:
-        _check_array("h0", h0, (*x.shape[1:-1], hidden_size), dtype)
-    f, _ = NONLINEARITIES[_checked_nonlinearity(nonlinearity)]
-    increments = x @ np.swapaxes(weight_ih, -1, -2) + np.expand_dims(bias, -2)  # W x_t + b; then z_t, then f(z_t)
-    states = np.empty((len(x) + 1, *increments.shape[1:]), dtype)
-    states[0] = 0 if h0 is None else h0
-    for t, increment in enumerate(increments):
-        increment += states[t] @ np.swapaxes(weight_hh, -1, -2)
-        states[t + 1] = keep * states[t] + step * f(increment, out=increment)
-    return states[1:], ResidualCache(x, states, increments, weight_ih, weight_hh, nonlinearity, keep, step)
+def residual_forward(x, weight_ih, weight_hh, bias, h0=None, **options):
+    return ResidualRNN(weight_ih, weight_hh, bias, **options).forward(x, h0)
 
 
 def residual_backward(grad_output, cache):
-    """Back through `residual_forward`: dL/dh_{t-1} = (keep I + step G_t)^T dL/dh_t + dL_{t-1}/dh_{t-1}.
-
-    Parameters
-    ----------
-    grad_output : ndarray, shape (T, B, H)
-        Row t - 1 is dL_t/dh_t.
-    cache : ResidualCache
-
-    Returns
-    -------
-    dict
-        The derivatives with respect to x, h0, weight_ih, weight_hh and bias.
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1))
-    >>> _, cache = residual_forward(np.ones((2, 1, 1)), one, one, -one[0], one, keep=0.5, step=2.0, nonlinearity="relu")
-    >>> gradients = residual_backward(np.ones((2, 1, 1)), cache)  # L = h_1 + h_2, and each dh_t/dh_{t-1} is 2.5
-    >>> {name: gradient.ravel().tolist() for name, gradient in gradients.items()}
-    {'x': [7.0, 2.0], 'h0': [8.75], 'weight_ih': [9.0], 'weight_hh': [12.0], 'bias': [9.0]}
-    >>> rng = np.random.default_rng(0)  # two networks side by side; T = 3, B = 4, D = 5, H = 6
-    >>> shapes = {"x": (3, 2, 4, 5), "weight_ih": (2, 6, 5), "weight_hh": (2, 6, 6), "bias": (2, 6), "h0": (2, 4, 6)}
-    >>> arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    >>> grad_output = rng.normal(size=(3, 2, 4, 6))
-    >>> def loss(name, value):
-    ...     return (residual_forward(**arrays | {name: value})[0] * grad_output).sum()
-    >>> moved = {name: numerical_gradient(lambda a: loss(name, a), arrays[name]) for name in arrays}
-    >>> compare_gradients(residual_backward(grad_output, residual_forward(**arrays)[1]), moved, rtol=1e-7)
-    x          (3, 2, 4, 5)  agrees (relative error <= 1e-07)
-    h0         (2, 4, 6)     agrees (relative error <= 1e-07)
-    weight_ih  (2, 6, 5)     agrees (relative error <= 1e-07)
-    weight_hh  (2, 6, 6)     agrees (relative error <= 1e-07)
-    bias       (2, 6)        agrees (relative error <= 1e-07)
-    """
-    _check_kind("cache", cache, ResidualCache)
-    _check_array("grad_output", grad_output, cache.increments.shape, cache.x.dtype)
-    _, f_prime = NONLINEARITIES[cache.nonlinearity]
-    deltas = cache.step * f_prime(cache.increments)
-    grad_h = 0
-    for delta, grad_loss in zip(deltas[::-1], grad_output[::-1]):
-        grad_h = grad_h + grad_loss
-        delta *= grad_h  # dL/dz_t
-        grad_h = cache.keep * grad_h + delta @ cache.weight_hh
-    columns = np.swapaxes(deltas, -1, -2)
-    return {
-        "x": deltas @ cache.weight_ih,
-        "h0": grad_h,
-        "weight_ih": (columns @ cache.x).sum(axis=0),
-        "weight_hh": (columns @ cache.states[:-1]).sum(axis=0),
-        "bias": deltas.sum(axis=(0, -2)),
-    }
+    gradients = cache.network.backward(grad_output, cache)._asdict()
+    return {"bias" if name == "bias_ih" else name: g for name, g in gradients.items() if g is not None}
 
 
 def residual_jacobians(cache):
-    """All dh_t/dh_{t-1} = keep I + step diag(f'(z_t)) U of one pass forward: shape (T, B, H, H).
-
-    Examples
-    --------
-    >>> u, bias = np.array([[0.0, 2.0], [-1.0, 0.0]]), np.array([0.0, -3.0])  # the second unit is off
-    >>> _, cache = residual_forward(np.ones((1, 1, 1)), np.ones((2, 1)), u, bias,
-    ...                             nonlinearity="relu", keep=0.5, step=3.0)
-    >>> residual_jacobians(cache)[0, 0]
-    array([[0.5, 6. ],
-           [0. , 0.5]])
-    """
-    _check_kind("cache", cache, ResidualCache)
-    _, f_prime = NONLINEARITIES[cache.nonlinearity]
-    kept = cache.keep * np.eye(cache.weight_hh.shape[-1])
-    return kept + cache.step * f_prime(cache.increments)[..., None] * np.expand_dims(cache.weight_hh, -3)
-
-
-def product_log_norms(jacobians):
-    """The natural logarithm of the spectral norm of J_n ... J_2 J_1, for n = 0 ... T; it cannot overflow.
-
-    Parameters
-    ----------
-    jacobians : ndarray, shape (T, ..., H, H)
-        The middle axes are products side by side.
-
-    Returns
-    -------
-    ndarray, shape (T + 1, ...)
-        -inf from the step at which a product is exactly zero; NaN from one that is not finite.
-
-    Examples
-    --------
-    >>> (product_log_norms(np.array([np.diag([1e200, 1e-200])] * 3)) / np.log(10)).round(6)
-    array([  0., 200., 400., 600.])
-    >>> first, second = np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0]])
-    >>> product_log_norms(np.array([first, second])).round(4)  # first @ second would be zero
-    array([0.    , 0.    , 0.6931])
-    >>> product_log_norms(np.array([np.eye(2), np.zeros((2, 2)), np.full((2, 2), np.nan)]))
-    array([  0.,   0., -inf,  nan])
-    >>> stacked = np.array([np.diag([n, 0.5]) for n in (1.0, 2.0, 4.0)])  # three products side by side
-    >>> (product_log_norms(np.array([stacked, stacked])) / np.log(2)).round(6).tolist()
-    [[0.0, 0.0, 0.0], [0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]
-    """
-    *stack, _, size = np.shape(jacobians) if np.ndim(jacobians) > 2 else ("T", "H", "H")
-    _check_array("jacobians", jacobians, (*stack, size, size))
-    product, log_norm = np.eye(size), np.zeros(jacobians.shape[1:-2])
-    logs = [log_norm]
-    for jacobian in jacobians:
-        product = jacobian @ product
-        lost = ~np.isfinite(product).all(axis=(-2, -1))
-        norm = np.linalg.norm(np.where(lost[..., None, None], 0, product), 2, axis=(-2, -1))
-        scale = np.where(norm > 0, norm, 1)
-        product = product / scale[..., None, None]  # only its direction is kept
-        log_norm = np.where(lost, np.nan, np.where(norm > 0, log_norm + np.log(scale), -np.inf))
-        logs.append(log_norm)
-    return np.array(logs)
+    return cache.network.jacobians(cache)
 
 
 # --- pictures ----------------------------------------------------------------------------------------
@@ -1781,6 +2224,23 @@ def product_log_norms(jacobians):
 # Okabe and Ito's palette, told apart by colour-blind readers too
 COLORS = {"blue": "#0072B2", "orange": "#D55E00", "green": "#009E73", "pink": "#CC79A7", "sky": "#56B4E9",
           "yellow": "#E69F00", "grey": "#7F7F7F"}  # fmt: skip
+
+# one colour and one line style for one thing, in every notebook: ax.plot(x, y, **bh.LOOKS["tanh"])
+LOOKS = {
+    name: {"color": COLORS[color], "linestyle": style, "label": label}
+    for name, color, style, label in [
+        ("forward", "blue", "-", "forward"),
+        ("backward", "orange", "--", "backward"),
+        ("tanh", "blue", "-", "tanh"),
+        ("relu", "orange", "-.", "ReLU"),
+        ("sigmoid", "green", "--", "logistic"),
+        ("identity", "grey", ":", "linear"),
+        ("RNN", "sky", "-", "simple"),
+        ("residual", "pink", "--", "residual"),
+        ("LSTM", "green", "-.", "LSTM"),
+        ("GRU", "yellow", ":", "GRU"),
+    ]
+}
 
 
 def plot_style():
@@ -1801,7 +2261,51 @@ def plot_style():
     })  # fmt: skip
 
 
-def draw_unrolled(steps, *, losses=None, backward=False, title=None):
+def show(alt):
+    """Show the current figure, with a text for those who cannot see it, and close it.
+
+    The picture has 128 colours and no trace of Matplotlib's version, so that a stored notebook stays small.
+
+    Parameters
+    ----------
+    alt : str
+        What the picture shows, in a sentence or two; it becomes its alternative text.
+
+    Raises
+    ------
+    ValueError
+        If the text is missing, or no figure is open.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import Image, display
+    from PIL import Image as Picture
+
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"alt: expected a text that says what the picture shows, got {alt!r}")
+    if not plt.get_fignums():
+        raise ValueError("alt: expected an open figure to show, got none")
+    drawn, stored = io.BytesIO(), io.BytesIO()
+    plt.gcf().savefig(drawn, dpi=144)
+    plt.close()
+    picture = Picture.open(drawn).convert("RGB").quantize(128, dither=Picture.Dither.NONE)
+    picture.save(stored, format="PNG", optimize=True)
+    display(Image(stored.getvalue(), format="png", width=picture.width // 2, height=picture.height // 2, alt=alt))
+
+
+def draw_node(ax, x, y, text, color="blue", size=17):
+    """Draw a circle with a text, for example "$h_1$"; `color` is a name in `COLORS`."""
+    box = {"boxstyle": "circle,pad=0.35", "fc": "white", "ec": COLORS[color], "lw": 2}
+    ax.text(x, y, text, ha="center", va="center", fontsize=size, bbox=box)
+
+
+def draw_arrow(ax, start, end, look="forward", bend=0.0, gap=21):
+    """Draw an arrow between two points that are the centres of nodes; `look` is a name in `LOOKS`."""
+    properties = {"arrowstyle": "-|>", "lw": 2, "shrinkA": gap, "shrinkB": gap, "mutation_scale": 16}
+    properties |= {"color": LOOKS[look]["color"], "ls": LOOKS[look]["linestyle"]}
+    ax.annotate("", end, start, arrowprops=properties | {"connectionstyle": f"arc3,rad={bend}"})
+
+
+def draw_unrolled(steps, *, losses=None, backward=False, title=""):
     """Draw the network unrolled over `steps` steps; with `backward`, also the way of the error.
 
     Parameters
@@ -1811,41 +2315,33 @@ def draw_unrolled(steps, *, losses=None, backward=False, title=None):
         The steps that have a loss; all by default.
     backward : bool
         Draw the arrows of delta, from each loss back to h_0.
-    title : str, optional
+    title : str
     """
     import matplotlib.pyplot as plt
 
-    losses = range(1, steps + 1) if losses is None else losses
+    losses = list(range(1, steps + 1) if losses is None else losses)
     _, ax = plt.subplots(figsize=(2.1 * steps + 2, 4.6))
-    blue, orange, grey = COLORS["blue"], COLORS["orange"], COLORS["grey"]
-
-    def node(column, row, text, color):
-        ax.text(2 * column, row, text, ha="center", va="center", fontsize=17,
-                bbox={"boxstyle": "circle,pad=0.35", "fc": "white", "ec": color, "lw": 2})  # fmt: skip
-
-    def arrow(start, end, color, style="-"):
-        properties = {"arrowstyle": "-|>", "color": color, "lw": 2, "ls": style, "shrinkA": 21, "shrinkB": 21}
-        ax.annotate("", (2 * end[0], end[1]), (2 * start[0], start[1]), arrowprops=properties)
-
-    node(0, 0, "$h_0$", grey)
-    for t in range(1, steps + 1):
-        node(t, 0, f"$h_{t}$", blue)
-        node(t, -1.5, f"$x_{t}$", grey)
-        arrow((t - 1, 0), (t, 0), blue)
-        arrow((t, -1.5), (t, 0), blue)
-        ax.text(2 * t - 1, 0.14, "$U$", ha="center", color=blue, fontsize=15)
-        ax.text(2 * t + 0.1, -0.8, "$W$", color=blue, fontsize=15)
-        if t in losses:
-            node(t, 1.5, f"$L_{t}$", blue)
-            arrow((t, 0), (t, 1.5), blue)
-        if backward:
-            if t in losses:
-                arrow((t + 0.11, 1.5), (t + 0.11, 0), orange, "--")
-            arrow((t, -0.28), (t - 1, -0.28), orange, "--")
-            ax.text(2 * t - 1, -0.62, rf"$\delta_{t}$", ha="center", color=orange, fontsize=15)
-    ax.set(xlim=(-0.7, 2 * steps + 0.8), ylim=(-2.1, 2.1), title=title or "")
+    ax.set(xlim=(-0.7, 2 * steps + 0.8), ylim=(-2.1, 2.1), title=title)
     ax.axis("off")
-    plt.show()
+    draw_node(ax, 0, 0, "$h_0$", "grey")
+    for t in range(1, steps + 1):
+        draw_node(ax, 2 * t, 0, f"$h_{t}$")
+        draw_node(ax, 2 * t, -1.5, f"$x_{t}$", "grey")
+        draw_arrow(ax, (2 * t - 2, 0), (2 * t, 0))
+        draw_arrow(ax, (2 * t, -1.5), (2 * t, 0))
+        ax.text(2 * t - 1, 0.14, "$U$", ha="center", color=COLORS["blue"], fontsize=15)
+        ax.text(2 * t + 0.1, -0.8, "$W$", color=COLORS["blue"], fontsize=15)
+        if t in losses:
+            draw_node(ax, 2 * t, 1.5, f"$L_{t}$")
+            draw_arrow(ax, (2 * t, 0), (2 * t, 1.5))
+        if backward and t in losses:
+            draw_arrow(ax, (2 * t + 0.22, 1.5), (2 * t + 0.22, 0), "backward")
+        if backward:
+            draw_arrow(ax, (2 * t, -0.28), (2 * t - 2, -0.28), "backward")
+            ax.text(2 * t - 1, -0.62, rf"$\delta_{t}$", ha="center", color=COLORS["orange"], fontsize=15)
+    way = "; dashed orange arrows carry the errors back from the losses to $h_0$" if backward else ""
+    show(f"The network unrolled over {steps} steps: each state h_t comes from h_(t-1) through U and from x_t through W; "
+         f"losses at the steps {', '.join(map(str, losses))}{way}.")  # fmt: skip
 
 
 def plot_delta_triangle(norms, title):
@@ -1869,7 +2365,8 @@ def plot_delta_triangle(norms, title):
     ax.set(xticks=ticks[:: -(-steps // 10)], yticks=ticks[:: -(-steps // 10)])
     ax.grid(False)
     plt.colorbar(fields, label=r"$\|\delta_{t,k}\|$")
-    plt.show()
+    show(f"{title}. A lower triangle of coloured fields: row t is the step of the loss, column k the step that its error "
+         "has reached, the colour the norm of delta_(t,k) on a log scale.")  # fmt: skip
 
 
 def plot_over_span(curves, *, ylabel, title, xlabel="span $t-k$ (steps)"):
@@ -1878,14 +2375,287 @@ def plot_over_span(curves, *, ylabel, title, xlabel="span $t-k$ (steps)"):
     Parameters
     ----------
     curves : dict
-        Label -> norms at span 0, 1, 2, ...
+        Label, or a name in `LOOKS` -> norms at span 0, 1, 2, ...
     ylabel, title, xlabel : str
     """
     import matplotlib.pyplot as plt
 
     _, ax = plt.subplots()
     for style, (label, norms) in zip(["-", "--", "-.", ":"] * len(curves), curves.items()):
-        ax.semilogy(np.arange(len(norms)), norms, style, label=label)
+        look = LOOKS.get(label, {"linestyle": style, "label": label})
+        ax.semilogy(np.arange(len(norms)), norms, **look)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.legend(fontsize=12)
-    plt.show()
+    ends = "; ".join(f"{LOOKS.get(label, {'label': label})['label']} ends near {norms[-1]:.0e}" for label, norms in curves.items())
+    show(f"{title}: curves over the span, log scale. {ends}.")
+
+
+# --- what the functions above share: gradients of a loss, kinds of difference ------------------------
+
+
+def _total_bias(bias_ih, bias_hh):
+    """b = bias_ih + bias_hh, where a missing bias is zero."""
+    return np.asarray(sum(bias for bias in (bias_ih, bias_hh) if bias is not None))
+
+
+def _summed_gradients(network, cache, deltas):
+    """The gradients of x, weights and biases from all dL/dz, one product each: the sums over time and batch."""
+    x, before = cache.x, cache.states[:-1]
+    (steps, batch, input_size), hidden_size = x.shape, before.shape[2]
+    flat = deltas.reshape(steps * batch, len(network.weight_hh))
+    grad_bias = np.ones(len(flat), flat.dtype) @ flat  # the sum of the rows, as a product: faster
+    return {
+        "x": (flat @ network.weight_ih).reshape(x.shape),
+        "weight_ih": flat.T @ x.reshape(steps * batch, input_size),
+        "weight_hh": flat.T @ before.reshape(steps * batch, hidden_size),
+        "bias_ih": None if network.bias_ih is None else grad_bias,
+        "bias_hh": None if network.bias_hh is None else grad_bias.copy(),
+    }
+
+
+def _grad_of(tensor):
+    """What autograd has left on a tensor, as an array; zeros if the loss does not depend on it."""
+    return tensor.detach().numpy() * 0 if tensor.grad is None else tensor.grad.numpy()
+
+
+def _loss_value(loss, array, dtype):
+    """loss(array) as a number; raise if it is none, or one of a precision that drowns a difference."""
+    value = _as_numpy("loss", loss(array))
+    if value.size != 1:
+        raise ValueError(f"loss: expected a single number, got shape {value.shape}")
+    if value.dtype.kind == "f" and np.finfo(value.dtype).eps > np.finfo(dtype).eps:
+        raise TypeError(f"loss: expected dtype {dtype}, as the array has, got {value.dtype}: rounding would drown the differences")
+    return value.item()
+
+
+def _one_sided(loss, array, index, step, here):
+    """(rise, run) of the loss to the right and to the left of one entry; the runs as really made, after rounding."""
+    entry, pairs = array[index], []
+    for sign in (1, -1):
+        moved = array.copy()
+        moved[index] += sign * step * max(1, abs(entry))
+        run = sign * float(moved[index] - entry)
+        if run == 0:
+            raise ValueError(f"step: expected one that changes {entry} in {array.dtype}, got {step}")
+        pairs.append((sign * (_loss_value(loss, moved, array.dtype) - here) + 0.0, run))  # no -0
+    return pairs
+
+
+def _relative_error(ours, reference):
+    """max |ours - reference| / max |reference|; inf if there is nothing to compare or anything is not finite."""
+    if ours.size == 0 or not (np.isfinite(ours).all() and np.isfinite(reference).all()):
+        return np.inf
+    difference, scale = np.abs(ours - reference).max(), np.abs(reference).max()
+    if scale == 0:
+        return np.inf if difference > 0 else 0.0
+    return difference / scale
+
+
+def _fault(name, ours, reference, rtol, sizes=None):
+    """What is wrong with one array ("" if nothing), and the tolerance as text."""
+    if ours is None or reference is None:
+        return "it is missing on one side", ""
+    a, b = _as_numpy(name, ours), _as_numpy(name, reference)
+    single = any(array.dtype.kind == "f" and array.dtype.itemsize < 8 for array in (a, b))
+    rtol, note = (3e-5 if single else 1e-10, ", float32" if single else "") if rtol is None else (rtol, "")
+    accepted = f"{rtol:g}{note}"
+    if a.shape != b.shape:
+        kind = _difference(a, b, rtol)
+        return f"its shape is {a.shape}, the reference has {b.shape}{': ' + kind if kind else ''}", accepted
+    if a.size == 0:
+        return "it is empty: there is nothing to compare", accepted
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return "it holds NaN or inf: that never counts as agreement", accepted
+    error = _relative_error(a, b)
+    if error <= rtol:
+        return "", accepted
+    kind = "rounding of float32" if single and error <= 3e-5 else _difference(a, b, rtol, sizes)
+    return f"relative error {error:.2g}, accepted {accepted}{': ' + kind if kind else ''}", accepted
+
+
+def _difference(mine, right, rtol, sizes=None):
+    """The kind of difference between two arrays, if it is a known one: transpose, sign, factor, order, rows; else ""."""
+
+    def alike(a):
+        return a.shape == right.shape and _relative_error(a, right) <= max(rtol, 1e-9)
+
+    mine, right = mine.astype(float), right.astype(float)
+    if mine.ndim == 2 and alike(mine.T):
+        return "transposed"
+    if mine.ndim == 3 and alike(mine.swapaxes(0, 1)):
+        return "the first two axes are swapped"
+    if mine.shape != right.shape or mine.size < 2 or not np.isfinite(mine).all():
+        return ""
+    if alike(-mine):
+        return "the sign"
+    if alike(mine[::-1]):
+        return "in reversed order along the first axis"
+    factor = (mine * right).sum() / ((right**2).sum() or 1)
+    if f"{factor:.3g}" not in ("0", "1") and alike(mine / factor):
+        because = [f", 1/{name}: a mean instead of a sum?" for name, size in (sizes or {}).items() if np.isclose(factor * size, 1)]
+        return f"every entry is {factor:.3g} times the right one{because[0] if because else ''}"
+    for blocks in (4, 3):
+        if len(mine) % blocks == 0 and len(mine) > blocks:
+            parts = np.split(mine, blocks)
+            if any(alike(np.concatenate(order)) for order in itertools.permutations(parts)):
+                return f"the {blocks} blocks of rows (gates) stand in another order"
+    wrong = [i for i in range(len(mine)) if np.abs(mine[i] - right[i]).max() > max(rtol, 1e-9) * np.abs(right).max()]
+    if 0 < len(wrong) < len(mine):
+        return f"wrong at index {', '.join(map(str, wrong))} of the first axis only"
+    return ""
+
+
+def _checked_loss(network, x, grad_output, state, grad_h_n, grad_c_n):
+    """The output, and the first states by name; raise unless all arguments fit the network."""
+    _check_network("network", network)
+    gated = isinstance(network, LSTM)
+    output, _ = network.forward(x, state)  # for its checks, and its shape
+    _check_array("grad_output", grad_output, output.shape, output.dtype)
+    if grad_c_n is not None and not gated:
+        raise ValueError(f"grad_c_n: expected None, as this {type(network).__name__} has no cell, got an array")
+    for name, grad in (("grad_h_n", grad_h_n), ("grad_c_n", grad_c_n)):
+        if grad is not None:
+            _check_array(name, grad, output[0].shape, output.dtype)
+    zeros = np.zeros_like(output[0])
+    if gated:
+        h0, c0 = (zeros, zeros) if state is None else state
+        return output, {"h": zeros if h0 is None else h0, "c": zeros if c0 is None else c0}
+    return output, {"h": zeros if state is None else state}
+
+
+# --- checks of the arguments -------------------------------------------------------------------------
+
+
+def _as_numpy(name, value):
+    """A NumPy array of `value`, which may be a torch tensor (also one that requires a gradient)."""
+    try:
+        array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected an array of numbers, got {type(value).__name__}")
+    return array
+
+
+def _named(name, gradients):
+    """Gradients as a dict; raise unless they are one, or a named tuple."""
+    if not isinstance(gradients, (dict, Gradients, LSTMGradients)):
+        raise TypeError(f"{name}: expected Gradients or a dict, got {type(gradients).__name__}")
+    return gradients if isinstance(gradients, dict) else gradients._asdict()
+
+
+def _check_array(name, value, shape, dtype=None):
+    """Raise unless `value` is a float array of `shape`; a letter in `shape` stands for any size from 1."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected a NumPy array, got {type(value).__name__}")
+    if value.dtype.char not in "fd":
+        raise TypeError(f"{name}: expected dtype float32 or float64, got {value.dtype}")
+    if dtype is not None and value.dtype != dtype:
+        raise TypeError(f"{name}: expected dtype {dtype}, as the weights have, got {value.dtype}")
+    if value.shape == shape:
+        return
+    fits = [isinstance(want, str) or want == got for want, got in zip(shape, value.shape)]
+    if value.ndim != len(shape) or not all(fits) or value.size == 0:
+        wanted = ", ".join(str(size) for size in shape) + ("," if len(shape) == 1 else "")
+        sizes = ", every size at least 1" if value.size == 0 else ""
+        raise ValueError(f"{name}: expected shape ({wanted}){sizes}, got {value.shape}")
+
+
+def _check_kind(name, value, kind):
+    """Raise unless `value` is an instance of the class `kind`."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__.startswith(("RNN", "LSTM")) else "a"
+        raise TypeError(f"{name}: expected {article} {kind.__name__}, got {type(value).__name__}")
+
+
+def _check_network(name, value):
+    """Raise unless `value` is a network of this module."""
+    if not isinstance(value, (RNN, LSTM, GRU, ResidualRNN)):
+        raise TypeError(f"{name}: expected an RNN, LSTM, GRU or ResidualRNN of this module, got {type(value).__name__}")
+
+
+def _check_positive(name, value):
+    """Raise unless `value` is one positive number; NaN is none."""
+    if not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name}: expected a positive number, got {type(value).__name__}")
+    if not value > 0:
+        raise ValueError(f"{name}: expected a positive number, got {value}")
+
+
+def _checked_number(name, value):
+    """`value` as a float; raise unless it is one finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value!r}")
+    return float(value)
+
+
+def _checked_parameters(weight_ih, weight_hh, bias_ih, bias_hh, gates=1, stack=()):
+    """Copies of the parameters, H rows a gate; raise if their shapes or dtypes do not fit each other."""
+    _check_array("weight_hh", weight_hh, (*stack, "H" if gates == 1 else f"{gates}H", "H"))
+    hidden_size, dtype = weight_hh.shape[-1], weight_hh.dtype
+    rows = gates * hidden_size
+    _check_array("weight_hh", weight_hh, (*stack, rows, hidden_size))
+    _check_array("weight_ih", weight_ih, (*stack, rows, "D"), dtype)
+    for name, bias in [("bias_ih", bias_ih), ("bias_hh", bias_hh)]:
+        if bias is not None:
+            _check_array(name, bias, (*stack, rows), dtype)
+    return [None if p is None else p.copy() for p in (weight_ih, weight_hh, bias_ih, bias_hh)]
+
+
+def _checked_nonlinearity(nonlinearity):
+    if not isinstance(nonlinearity, str) or nonlinearity not in NONLINEARITIES:
+        raise ValueError(f"nonlinearity: expected one of {list(NONLINEARITIES)}, got {nonlinearity!r}")
+    return nonlinearity
+
+
+def _check_sequence(network, x, **states):
+    """Raise unless `x` is (T, B, D) and each state (B, H) or None, in the dtype of the weights."""
+    dtype, (*stack, _, input_size) = network.weight_hh.dtype, network.weight_ih.shape
+    _check_array("x", x, ("T", *stack, "B", input_size), dtype)
+    for name, state in states.items():
+        if state is not None:
+            _check_array(name, state, (*x.shape[1:-1], network.weight_hh.shape[-1]), dtype)
+
+
+def _check_backward(network, cache, kind, grad_output, **grads):
+    """Raise unless the cache is of this kind and network, and the upstream gradients fit to it."""
+    _check_kind("cache", cache, kind)
+    if cache.network is not network:
+        raise ValueError("cache: expected one made by this network's forward, got another network's")
+    output = cache.states[1:]
+    _check_array("grad_output", grad_output, output.shape, output.dtype)
+    for name, grad in grads.items():
+        if grad is not None:
+            _check_array(name, grad, output[0].shape, output.dtype)
+
+
+def _drawn_parameters(input_size, hidden_size, gates, bias, rng, dtype):
+    """Parameters from uniform(-1/sqrt(H), 1/sqrt(H)), H rows a gate."""
+    for name, size in [("input_size", input_size), ("hidden_size", hidden_size)]:
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"{name}: expected a whole number of at least 1, got {size!r}")
+    _check_kind("rng", rng, np.random.Generator)
+    rows, bound = gates * hidden_size, 1 / np.sqrt(hidden_size)
+    shapes = [(rows, input_size), (rows, hidden_size)] + [(rows,)] * (2 if bias else 0)
+    return [rng.uniform(-bound, bound, shape).astype(dtype) for shape in shapes]
+
+
+def _torch_parameters(module, kind):
+    """The parameters of a torch module of this kind, as arrays; raise if it is more than one plain layer."""
+    import torch
+
+    if not isinstance(module, getattr(torch.nn, kind)):
+        raise TypeError(f"module: expected a torch.nn.{kind}, got {type(module).__name__}")
+    for name, wanted in [("num_layers", 1), ("bidirectional", False), ("batch_first", False), ("proj_size", 0)]:
+        if getattr(module, name) != wanted:
+            raise ValueError(f"module: expected {name}={wanted}, got {name}={getattr(module, name)} (notebook 07 shows how to go on)")
+    names = ["weight_ih_l0", "weight_hh_l0"] + ["bias_ih_l0", "bias_hh_l0"] * module.bias
+    found = dict(module.named_parameters(remove_duplicate=False))
+    if set(found) != set(names):
+        raise ValueError(f"module: expected the parameters {names}, got {sorted(found)} (copy the four arrays by hand)")
+    if len({id(parameter) for parameter in found.values()}) < len(names):
+        raise ValueError("module: expected separate parameters, got two names for one (add their two gradients by hand)")
+    for name in names:
+        if found[name].dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"module: expected dtype float32 or float64, got {found[name].dtype} in {name}")
+    return [found[name].detach().cpu().numpy() for name in names]

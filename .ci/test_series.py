@@ -1,6 +1,8 @@
-"""The notebooks hold together: headings, exercises, slides, figures, equations, links, references and terms."""
+"""The notebooks hold together: parts of a lecture, slides, turns, answers, equations, links, references and terms."""
 
+import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -11,11 +13,12 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EQUATIONS = {*range(5, 8), *range(28, 60), *range(66, 70)} - {48}  # (6.48) is no equality
 EXPLAINED = {8, 9, 48, 60}  # shown, but no equation that a cell could verify
 IDENTIFIER = re.compile(r"DOI|doi\.org|arXiv|ISBN|PEP \d|pull request \d")
-HAN = r"[\u4e00-\u9fff]+"
+HAN = r"[\u4e00-\u9fff“”]+"
+PREDICT = "**Predict, then run.**"
 
 
-def cells(path, kind):
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+def cells(path, kind=None):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if kind in (None, cell.cell_type)]
 
 
 def text(path):
@@ -24,6 +27,10 @@ def text(path):
 
 def slide_type(cell):
     return cell.metadata.get("slideshow", {}).get("slide_type")
+
+
+def is_open(cell):
+    return cell.cell_type == "code" and not cell.metadata.get("jupyter", {}).get("source_hidden")
 
 
 def numbers(source):
@@ -37,7 +44,7 @@ def numbers(source):
 def verified(path):
     """The n of every (6.n) that a stored output says to hold."""
     outputs = "\n".join(out.get("text", "") for cell in cells(path, "code") for out in cell.outputs)
-    return {int(n) for n in re.findall(r"\(6\.(\d+)\) holds", outputs)}
+    return {int(n) for n in re.findall(r"\(6\.(\d+)[^)]*\) holds", outputs)}
 
 
 def anchors(path):
@@ -46,84 +53,125 @@ def anchors(path):
 
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+every_lecture = pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.name[:2] != "00"], ids=lambda path: path.stem)
 
 
 @every_notebook
 def test_has_the_parts_of_a_lecture(path):
-    first, *_ = cells(path, "markdown")
-    number = path.name.split("_")[0]
-    assert re.match(rf"# {number} · [A-Z]\w+ ", first.source), "the title is: # NUMBER · Verb ..."
-    assert "In class: " in first.source
-    assert number == "00" or "(00_start_here.ipynb)" in first.source, "no link back to 00"
-    goals = "\n".join(cell.source for cell in cells(path, "markdown")[:3])
-    for part in ["**What you'll do**", "**What you'll learn**", "**What you'll need", "Clear Outputs"]:
-        assert part in goals, part
+    number = path.name[:2]
+    first = cells(path, "markdown")[0].source
+    assert re.match(rf"# {number} · [A-Z]\w+ ", first), "the title is: # NUMBER · Verb ..."
+    assert "In class: " in first
+    assert "Clear Outputs" in first
+    assert number == "00" or "(00_start_here.ipynb)" in first, "no link back to 00"
     headings = re.findall(r"^#+ (.*)$", text(path), re.MULTILINE)
-    for heading in ["The question", "Exercises", "Summary", "References"]:
+    answer = "The answer" if "01" <= number <= "05" else "What to remember"
+    for heading in ["The question", "Exercises", "References", *([answer] if number != "00" else [])]:
         assert heading in headings, heading
+    assert number == "00" or headings.index(answer) < headings.index("Exercises")
     assert "**What comes next.**" in text(path)
-    summary = text(path).split("## Summary")[1].split("**What comes next.**")[0]
-    assert len(re.findall(r"^(?:\d\.|-) ", summary, re.MULTILINE)) == 5, "the summary has five lines"
-    assert number in ("00", "12") or "**Misconception:**" in text(path)
-    assert number == "00" or "**Predict, then run.**" in text(path)
+
+
+@every_lecture
+def test_the_answer_is_half_a_page_without_code(path):
+    part = re.search(r"^## (?:The answer|What to remember)\n(.*?)(?=^## )", text(path), re.MULTILINE | re.DOTALL).group(1)
+    part = re.sub(r"<details>.*?</details>", "", part, flags=re.DOTALL)
+    words = len(re.findall(r"[A-Za-z]{2,}", re.sub(r"\$\$.*?\$\$|\$[^$]*\$", "", part, flags=re.DOTALL)))
+    assert "```" not in part
+    assert words <= 420, f"{words} words"
+
+
+@every_lecture
+def test_the_reader_writes_and_predicts(path):
+    everything = cells(path)
+    end = next(i for i, cell in enumerate(everything) if re.search(r"^## Exercises", cell.source, re.MULTILINE))
+    turns = [cell for cell in everything[:end] if cell.cell_type == "code" and "bh.turn(" in cell.source]
+    assert len(turns) >= 3, f"{len(turns)} turns before the exercises"
+    questions = sum(cell.source.count(PREDICT) for cell in everything if cell.cell_type == "markdown")
+    assert 2 <= questions <= 6, f"{questions} predictions"
 
 
 @every_notebook
-def test_is_not_too_long(path):
-    count = len(nbformat.read(path, as_version=4).cells)
-    two_lectures = path.name[:2] in ("08", "11", "12")
-    assert count <= (70 if two_lectures else 60), f"{count} cells"
-
-
-@every_notebook
-def test_has_exercises_with_solutions(path):
-    number = path.name.split("_")[0].removeprefix("0") or "0"
-    named = re.findall(rf"^\*\*({number}\.\d) · ", text(path), re.MULTILINE)
-    assert len(named) >= 4 and named == sorted(set(named))
-    assert re.search(r"\*\*\d+b?\.\d · [^*]*[Pp]aper", text(path)), "no exercise on paper"
-    assert re.findall(r"<summary>Solution (\S+)</summary>", text(path)) == named
-    code = "\n".join(cell.source for cell in cells(path, "code"))
-    for name in named:
-        assert f"check_{name.replace('.', '_')}()" in code, f"no check of {name}"
-    assert "bh.run_solutions(" in code
-    outputs = "\n".join(out.get("text", "") for cell in cells(path, "code") for out in cell.outputs)
-    for name in named:
-        assert f"Exercise {name}: not attempted yet" in outputs, f"{name} is not stored unsolved"
-        assert re.search(rf"Exercise {re.escape(name)}\b.*: correct", outputs), f"the solution of {name} does not pass"
-
-
-@every_notebook
-def test_has_slides(path):
-    for cell in nbformat.read(path, as_version=4).cells:
-        first = cell.source.splitlines()[0]
-        assert slide_type(cell) in ("slide", "subslide", "fragment", "skip", "notes", "-"), f"no slide type: {first}"
-        if cell.cell_type == "code" and slide_type(cell) != "skip":
-            lines = [line for line in cell.source.splitlines() if line]
-            assert len(lines) <= 18, f"{len(lines)} lines of code on a slide: {first}"
-            assert max(map(len, lines)) <= 100, f"a long line: {first}"
-    notes = [cell.source for cell in cells(path, "markdown") if slide_type(cell) == "notes"]
-    assert re.match(r"\*For the teacher, \d+ minutes", notes[0]), "the first note is the plan for the lecture"
-
-
-@every_notebook
-def test_every_figure_has_a_text(path):
-    everything = nbformat.read(path, as_version=4).cells
+def test_every_prediction_is_answered_after_its_run(path):
+    everything = cells(path)
     for index, cell in enumerate(everything):
-        if any(key.startswith("image/") for out in cell.get("outputs", []) for key in out.get("data", {})):
-            near = [c.source for c in everything[max(0, index - 4) : index + 4] if c.cell_type == "markdown"]
-            assert any("*Figure" in source for source in near), f"no figure text: {cell.source.splitlines()[0]}"
+        if cell.cell_type == "markdown" and PREDICT in cell.source:
+            after = [c for c in everything[index + 1 :] if slide_type(c) != "notes"]
+            run = next(i for i, c in enumerate(after) if c.cell_type == "code")
+            said = next(c.source for c in after[run:] if c.cell_type == "markdown")
+            assert re.match(r"(?:Answer|Answers) \([a-d]\)", said), f"no 'Answer (x)' after: {cell.source[:70]!r}; got {said[:70]!r}"
+
+
+def test_the_right_letters_are_spread():
+    letters = Counter()
+    for path in NOTEBOOKS:
+        letters.update(re.findall(r"^Answers? \(([a-d])\)", text(path), re.MULTILINE))
+    shares = {letter: count / letters.total() for letter, count in letters.items()}
+    assert all(0.2 < shares.get(letter, 0) < 0.45 for letter in "abc"), letters
+
+
+@every_notebook
+def test_exercises_have_solutions(path):
+    named = re.findall(rf"^\*\*({int(path.name[:2])}\.\d+) · ", text(path), re.MULTILINE)
+    assert 3 <= len(named) <= 6 and named == sorted(set(named)), named
+    code = "\n".join(cell.source for cell in cells(path, "code"))
+    folded = re.findall(r"<details>.*?</details>", text(path), re.DOTALL)
+    for name in named:
+        assert f'bh.turn("{name}"' in code, f"no check of {name}"
+        assert any(f"({name})</summary>" in block for block in folded), f"no solution of {name}"
+
+
+@every_notebook
+def test_no_cell_knows_an_answer(path):
+    for cell in cells(path, "code"):
+        for node in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", cell.source, flags=re.MULTILINE))):
+            assert not isinstance(node, ast.FunctionDef) or not node.name.startswith("check_"), node.name
+            assert not isinstance(node, ast.Assert) or node.msg, f"an assert without a voice: {ast.unparse(node)[:70]}"
+
+
+@every_notebook
+def test_cells_are_short(path):
+    for cell in filter(is_open, cells(path)):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 18, f"{len(lines)} lines: {lines[0]}"
+        assert max(map(len, lines)) <= 92, f"a long line: {max(lines, key=len)}"
+
+
+@every_notebook
+def test_has_slides_and_notes(path):
+    everything = cells(path)
+    for cell in everything:
+        assert slide_type(cell) in ("slide", "subslide", "fragment", "skip", "notes", None), cell.source[:60]
+    notes = [cell.source for cell in everything if slide_type(cell) == "notes"]
+    assert notes and all(note.startswith("<details>\n<summary>For the teacher</summary>") for note in notes)
+    plan = notes[0]
+    total = int(re.search(r"\*(\d+) minutes:?\*", plan).group(1))
+    assert total == (10 if path.name[:2] == "00" else 90 if "two lectures" in plan else 45)
+    end = next(i for i, cell in enumerate(everything) if re.search(r"^## Exercises", cell.source, re.MULTILINE))
+    slides = sum(slide_type(cell) in ("slide", "subslide") for cell in everything[:end])
+    assert slides <= (44 if total == 90 else 24), f"{slides} slides before the exercises"
+
+
+@every_notebook
+def test_every_picture_has_an_alternative_text(path):
+    for cell in cells(path, "code"):
+        for output in cell.outputs:
+            for kind in output.get("data", {}):
+                if kind.startswith("image/"):
+                    alt = output.metadata.get(kind, {}).get("alt", "")
+                    assert len(alt) > 30, f"no alternative text: {cell.source[:60]}"
 
 
 @every_notebook
 def test_verifies_the_equations_it_names(path):
-    first = cells(path, "markdown")[0].source
-    line = re.search(r"^Equations? .*$", first, re.MULTILINE)
+    line = re.search(r"^Equations? .*$", cells(path, "markdown")[0].source, re.MULTILINE)
     missing = (numbers(line.group()) if line else set()) - verified(path) - EXPLAINED
     assert not missing, f"not verified: {sorted(missing)}"
 
 
 def test_every_equation_is_verified_somewhere():
-    assert not EQUATIONS - set().union(*map(verified, NOTEBOOKS))
+    missing = EQUATIONS - set().union(*map(verified, NOTEBOOKS))
+    assert not missing, sorted(missing)
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *NOTEBOOKS], ids=lambda path: path.stem)
@@ -135,14 +183,16 @@ def test_links_resolve(path):
         file, _, anchor = target.partition("#")
         there = (path.parent / file).resolve() if file else path
         assert there.exists(), f"{target}: no such file"
-        assert not anchor or anchor in anchors(there), f"{target}: no such heading"
+        assert not anchor or there.suffix != ".ipynb" or anchor in anchors(there), f"{target}: no such heading"
 
 
-def test_the_readme_lists_the_series():
+def test_the_tables_list_the_series():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = text(NOTEBOOKS[0])
     for path in NOTEBOOKS:
         number, title = re.match(r"# (\S+) · (.*)", cells(path, "markdown")[0].source).groups()
-        assert f"[{number}](notebooks/{path.name}) {title}" in readme, path.name
+        assert f"[{number}](notebooks/{path.name}) {title}" in readme, f"README: {path.name}: {title}"
+        assert number == "00" or f"[{number} · {title}]({path.name})" in start, f"00: {path.name}: {title}"
 
 
 @every_notebook
@@ -156,16 +206,22 @@ def test_references_are_complete(path):
         assert IDENTIFIER.search(entry), f"no identifier: {entry}"
 
 
+def glossary():
+    """Chinese -> English, from the glossary of 00."""
+    rows = re.findall(rf"^\| ([^|]+?) \| ([^|]+?) \|", text(NOTEBOOKS[0]).split("## Glossary")[1], re.MULTILINE)
+    return {word.strip(): english for english, chinese in rows for word in re.split(r"[,，/]", chinese)}
+
+
 def test_one_name_for_one_thing():
     """Where a Chinese term of the glossary stands in brackets, a word of its English name stands before it."""
-    start = next(path for path in NOTEBOOKS if path.name.startswith("00"))
-    code = next(cell.source for cell in cells(start, "code") if "GLOSSARY = " in cell.source)
-    names = {chinese: english for english, chinese in re.findall(rf"^(.*?) \| ({HAN}) \|", code, re.MULTILINE)}
-    assert len(names) > 40
-    problems = []
-    for path in NOTEBOOKS:
+    names, problems = glossary(), []
+    assert len(names) > 50
+    for path in NOTEBOOKS[1:]:
         for before, chinese in re.findall(rf"([^()\n]{{1,60}}) \((?:\w+, )?({HAN})\)", text(path)):
-            stems = [word[:5].lower() for word in re.findall(r"\w{3,}", names.get(chinese, before))]
+            if chinese not in names:
+                problems.append(f"{path.stem}: {before[-40:]} ({chinese}): not in the glossary")
+                continue
+            stems = [word[:5].lower() for word in re.findall(r"\w{3,}", names[chinese])]
             if not any(stem in before.lower() for stem in stems):
                 problems.append(f"{path.stem}: {before[-40:]} ({chinese}), the glossary says {names[chinese]}")
     assert not problems, "\n".join(problems)

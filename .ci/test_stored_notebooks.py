@@ -1,12 +1,14 @@
 """The stored notebooks are fresh: executed top to bottom, without errors, free of traces of the machine."""
 
 import re
+import runpy
 from pathlib import Path
 
 import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+REFRESH = runpy.run_path(str(Path(__file__).parent / "refresh"))
 TRACE = re.compile(r"0x[0-9a-fA-F]{6,}|(?<![\w.])/(?:tmp|root|home|work|Users|usr|opt)/|[A-Z]:\\|site-packages|localhost|127\.0\.0\.1")
 
 
@@ -22,7 +24,9 @@ def test_is_fresh(path):
 
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     counts = [cell.execution_count for cell in code]
-    assert counts == list(range(1, len(code) + 1)), "not executed top to bottom"
+    assert counts == list(range(1, len(code) + 1)), "not executed top to bottom: run .ci/refresh"
+    fresh = REFRESH["fingerprint"](notebook)
+    assert notebook.metadata.get("fingerprint") == fresh, "a code cell or the helper has changed since: run .ci/refresh"
 
     for cell in code:
         first = cell.source.splitlines()[0]
