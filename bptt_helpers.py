@@ -1042,12 +1042,16 @@ class ResidualRNN:
         >>> output, cache = ResidualRNN.init(3, 4, rng=np.random.default_rng(0)).forward(np.ones((5, 2, 3)))
         >>> output.shape, cache.states.shape, output.flags.writeable
         ((5, 2, 4), (6, 2, 4), False)
+        >>> no_bias = ResidualRNN(np.ones((1, 1)), np.ones((1, 1)), nonlinearity="identity")
+        >>> no_bias.forward(np.ones((2, 1, 1)))[0].ravel()  # 2 h + 1
+        array([1., 3.])
         """
         _check_sequence(self, x, state=state)
         f, _ = NONLINEARITIES[self.nonlinearity]
         weight_hh_t = np.swapaxes(self.weight_hh, -1, -2)
         increments = x @ np.swapaxes(self.weight_ih, -1, -2)  # W x_t; it becomes z_t, then f(z_t), in place
-        increments += np.expand_dims(_total_bias(self.bias_ih, self.bias_hh), -2)
+        bias = _total_bias(self.bias_ih, self.bias_hh)
+        increments += bias[..., None, :] if bias.ndim else bias
         states = np.empty((len(x) + 1, *increments.shape[1:]), x.dtype)
         states[0] = 0 if state is None else state
         for t, increment in enumerate(increments):
@@ -1857,6 +1861,7 @@ def turn(name, function, *, folder="."):
     Examples
     --------
     >>> import tempfile
+    >>> _TRIES.clear()
     >>> folder = tempfile.TemporaryDirectory()
     >>> cell = '''<details><summary>One way to write it (4.B)</summary>
     ...
@@ -1885,10 +1890,10 @@ def turn(name, function, *, folder="."):
     array([[1., 1.]])
     >>> for _ in range(2):
     ...     step_back = turn("4.B", lambda U, delta, h: (delta @ U.T, delta.T @ h), folder=folder.name)
-    4.B  grad_h  (3, 4)  not yet: the right shape, other values: the first is -2.53, expected -1.26
+    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected
          grad_u  (4, 4)  right
          Run the cell again for a hint.
-    4.B  grad_h  (3, 4)  not yet: the right shape, other values: the first is -2.53, expected -1.26
+    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected
          grad_u  (4, 4)  right
          What gives this: the transpose: in rows, U^T delta reads delta @ U
     >>> step_back = turn("4.B", lambda U, delta, h: (delta @ U, delta.T @ h), folder=folder.name)
@@ -2002,25 +2007,30 @@ def _verdicts(found, right):
 def _verdict(mine, right):
     if mine is None:
         return "not written yet"
+    mine, right = mine.astype(float), right.astype(float)
+    kind = _difference(mine, right, 1e-6)
     if mine.shape != right.shape:
-        kind = _difference(mine, right, 1e-6)
         return f"not yet: shape {mine.shape}, expected {right.shape}{': ' + kind if kind else ''}"
-    if not np.isfinite(mine.astype(float)).all():
+    if not np.isfinite(mine).all():
         return "not yet: NaN or inf"
-    error = _relative_error(mine.astype(float), right.astype(float))
+    error = _relative_error(mine, right)
     if error <= 1e-6:
         return "right"
     if error <= 1e-4:
         return f"right up to rounding ({error:.0e}): float32?"
-    kind = _difference(mine, right, 1e-6)
     if kind:
         return f"not yet: {kind}"
-    return f"not yet: the right shape, other values: the first is {mine.flat[0]:.3g}, expected {right.flat[0]:.3g}"
+    first = np.argmax(np.abs(mine - right) > 1e-6 * np.abs(right).max())
+    return f"not yet: the right shape, other values: {mine.flat[first]:.5g} where {right.flat[first]:.5g} is expected"
 
 
 def _hint(found, right, source, mistakes, arguments, space, again):
     """The sentences of the known mistakes that give exactly these results; at the first try, that there is a hint."""
     causes = _causes(found, right, source, mistakes, arguments, space)
+    if not causes and isinstance(found, Exception):
+        return "This is no known mistake. Compare the shapes in the message with those beside each line."
+    if not causes and all(value.size == 1 for value in right.values()):
+        return "This is no known mistake. Work it through by hand, with small numbers."
     if not causes:
         return "This is no known mistake. Compare one entry with a sum over single numbers."
     return "What gives this: " + "; and: ".join(causes) if again else "Run the cell again for a hint."
@@ -2060,163 +2070,6 @@ def _same_results(found, results):
     scales = [np.abs(b[np.isfinite(b)]).max(initial=0) for _, b in pairs]
     close = [a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-6 * s, equal_nan=True) for (a, b), s in zip(pairs, scales)]
     return all(close)
-
-
-def _same(value, other):
-    return np.shape(value) == np.shape(other) and _relative_error(value, _as_numpy("mistakes", other)) <= 1e-7
-
-
-def check_exercise(name, attempt, expected, mistakes=None):
-    """Print one line on a reader's result: right, not attempted, or what is wrong with it. Never raises.
-
-    Parameters
-    ----------
-    name : str
-        The number of the exercise.
-    attempt : callable
-        Called without arguments; returns the reader's array or number, ... where nothing is done yet.
-    expected : array_like
-    mistakes : dict, optional
-        What a typical mistake is called -> the (wrong) result that it gives.
-
-    Examples
-    --------
-    >>> right = np.array([[1.0, 2.0, 4.0]])
-    >>> check_exercise("1.1", lambda: ..., right)
-    Exercise 1.1: not attempted yet
-    >>> check_exercise("1.1", lambda: right + 1e-14, right)
-    Exercise 1.1: correct
-    >>> check_exercise("1.1", lambda: right.T, right)
-    Exercise 1.1: not yet. The shape is (3, 1), expected (1, 3): transposed?
-    >>> check_exercise("1.1", lambda: right[0], right)
-    Exercise 1.1: not yet. The shape is (3,), expected (1, 3)
-    >>> check_exercise("1.1", lambda: right - 1, right, {"one is subtracted": right - 1})
-    Exercise 1.1: not yet. This is the result of a typical mistake: one is subtracted
-    >>> check_exercise("1.1", lambda: right[0], right, {"the batch is lost": right.sum(axis=0)})
-    Exercise 1.1: not yet. This is the result of a typical mistake: the batch is lost
-    >>> check_exercise("1.1", lambda: -2 * right, right)
-    Exercise 1.1: not yet. Every entry is -2 times the right one
-    >>> check_exercise("1.1", lambda: 3.0, 1.5)
-    Exercise 1.1: not yet. The number is not right
-    >>> check_exercise("1.1", lambda: right * np.nan, right)
-    Exercise 1.1: not yet. There are NaN or inf in it
-    >>> check_exercise("1.1", lambda: right + [[0, 0, 1]], right)
-    Exercise 1.1: not yet. 1 of 3 entries differ, the first at index (0, 2)
-    >>> check_exercise("1.1", lambda: 0 * right, right)
-    Exercise 1.1: not yet. 3 of 3 entries differ, the first at index (0, 0)
-    >>> check_exercise("1.1", lambda: right @ right, right)  # doctest: +ELLIPSIS
-    Exercise 1.1: not yet. The code raised ValueError: matmul: ... or on certain ones?
-    >>> check_exercise("1.1", lambda: None, right)
-    Exercise 1.1: not yet. Nothing is returned: is there a `return`?
-    >>> check_exercise("1.1", lambda: rigth, right)
-    Exercise 1.1: not yet. The code raised NameError: name 'rigth' is not defined
-    >>> check_exercise("1.1", lambda: {"a": 1}, right)
-    Exercise 1.1: not yet. Expected an array of numbers, got dict
-    >>> square = np.arange(4.0).reshape(2, 2)
-    >>> check_exercise("1.2", lambda: square.T, square)
-    Exercise 1.2: not yet. This is the transpose of the right result
-    """
-    expected = _as_numpy("expected", expected)
-    try:
-        value = attempt()
-    except Exception as error:
-        hint = ". The sizes in this check all differ: does the code count on equal ones, or on certain ones?"
-        of_sizes = isinstance(error, IndexError) or re.search("shape|dimension|broadcast|size", str(error))
-        hint = hint if of_sizes and isinstance(error, (ValueError, IndexError)) else ""
-        print(f"Exercise {name}: not yet. The code raised {type(error).__name__}: {error}{hint}")
-        return
-    if value is ...:
-        print(f"Exercise {name}: not attempted yet")
-        return
-    if value is None:
-        print(f"Exercise {name}: not yet. Nothing is returned: is there a `return`?")
-        return
-    try:
-        value = _as_numpy("value", value).astype(float)
-    except TypeError:
-        kind = "an array of other things" if isinstance(value, np.ndarray) else type(value).__name__
-        print(f"Exercise {name}: not yet. Expected an array of numbers, got {kind}")
-        return
-    if _same(value, expected):
-        print(f"Exercise {name}: correct")
-        return
-    known = [m for m, wrong in (mistakes or {}).items() if _same(value, wrong)]
-    if known:
-        problem = f"This is the result of a typical mistake: {known[0]}"
-    elif value.shape != expected.shape:
-        hint = ": transposed?" if value.T.shape == expected.shape else ""
-        problem = f"The shape is {value.shape}, expected {expected.shape}{hint}"
-    elif not np.isfinite(value).all():
-        problem = "There are NaN or inf in it"
-    else:
-        factor = (value * expected).sum() / (expected**2).sum()
-        wrong_at = np.argwhere(np.abs(value - expected) > 1e-7 * np.abs(expected).max())
-        if expected.size == 1:  # a factor would give the solution away
-            problem = "The number is not right"
-        elif _same(value.T, expected):
-            problem = "This is the transpose of the right result"
-        elif factor != 0 and _same(value, factor * expected):
-            problem = f"Every entry is {factor:.4g} times the right one"
-        else:
-            first = tuple(int(i) for i in wrong_at[0])
-            problem = f"{len(wrong_at)} of {expected.size} entries differ, the first at index {first}"
-    print(f"Exercise {name}: not yet. {problem}")
-
-
-def run_solutions(notebook, namespace):
-    """Run the solutions that are folded away in a notebook, in order, then put the reader's own answers back.
-
-    A solution is a Python block inside a ``<details>`` element of a markdown cell. The tests run it, so that no
-    solution can go stale; a reader has no need to.
-
-    Parameters
-    ----------
-    notebook : str
-        File name, in the working directory.
-    namespace : dict
-        `globals()` of the notebook.
-
-    Raises
-    ------
-    ValueError
-        If there is no solution in the notebook.
-    AssertionError
-        If a solution does not pass its check.
-    """
-    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    folded = re.findall(r"<details>.*?</details>", text, re.DOTALL)
-    solutions = re.findall(r"```python\n(.*?)```", "\n".join(folded), re.DOTALL)
-    if not solutions:
-        raise ValueError(f"notebook: expected folded solutions, got none in {notebook}")
-    readers_own = dict(namespace)
-    print("The stored solutions, run for the tests:")
-    heard = io.StringIO()
-    with contextlib.redirect_stdout(heard):
-        for solution in solutions:
-            exec(solution, namespace)
-    print(heard.getvalue(), end="")
-    for name in set(namespace) - set(readers_own):
-        del namespace[name]
-    namespace.update(readers_own)
-    if ": not " in heard.getvalue():
-        raise AssertionError("a stored solution does not pass its own check")
-
-
-# --- of the first edition, until the notebooks that use them are rewritten ------------------------------
-
-
-def residual_forward(x, weight_ih, weight_hh, bias, h0=None, **options):
-    return ResidualRNN(weight_ih, weight_hh, bias, **options).forward(x, h0)
-
-
-def residual_backward(grad_output, cache):
-    gradients = cache.network.backward(grad_output, cache)._asdict()
-    return {"bias" if name == "bias_ih" else name: g for name, g in gradients.items() if g is not None}
-
-
-def residual_jacobians(cache):
-    return cache.network.jacobians(cache)
 
 
 # --- pictures ----------------------------------------------------------------------------------------

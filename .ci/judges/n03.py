@@ -57,11 +57,12 @@ def judge_largest_norm(factor, steps, keep, step, slope):
             error = keep[i] * error + step[i] * slope[i] * s * error
         return error
 
-    return np.array([bisect(lambda s: grown(s, i) <= factor[i], 0.0, 1e3) for i in range(len(keep))])
+    return np.array([bisect(lambda s, i=i: grown(s, i) <= factor[i], 0.0, 1e3) for i in range(len(keep))])
 
 
 def judge_largest_step(a, b):
-    return np.array([bisect(lambda e: abs(1 + e * complex(*pair)) <= 1, 1e-6, 100.0) for pair in zip(a, b)])
+    values = a + 1j * b
+    return np.array([bisect(lambda e, value=value: abs(1 + e * value) <= 1, 1e-6, 100.0) for value in values])
 
 
 def judge_growth_rate(J):

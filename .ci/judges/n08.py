@@ -177,7 +177,9 @@ def coupled_moved(U, gates, cells, grad_output):
     seen = np.stack([logit(gates[:, 0]), np.arctanh(gates[:, 1]), logit(gates[:, 2])], axis=1)
     states = [None] + [gate[2] * np.tanh(c) for gate, c in zip(gates, cells[1:])]
 
-    def loss(shift=np.zeros_like(seen), c=cells[0], change=np.zeros_like(cells[0])):
+    still, unmoved = np.zeros_like(seen), np.zeros_like(cells[0])
+
+    def loss(shift=still, c=cells[0], change=unmoved):
         total = 0.0
         for t in range(1, len(seen) + 1):
             a = seen[t - 1] + shift[t - 1]
@@ -192,9 +194,9 @@ def coupled_moved(U, gates, cells, grad_output):
 
     move = bh.numerical_gradient
     return (
-        move(lambda v: loss(shift=v), np.zeros_like(seen)),
+        move(lambda v: loss(shift=v), still),
         move(lambda v: loss(c=v), cells[0]),
-        move(lambda v: loss(change=v), np.zeros_like(cells[0])),
+        move(lambda v: loss(change=v), unmoved),
     )
 
 
