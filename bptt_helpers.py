@@ -1734,7 +1734,8 @@ def adam_step(parameters, gradients, memory=None, *, rate=1e-3, betas=(0.9, 0.99
     memory : AdamMemory, optional
         From the update before; None at the first.
     rate, betas, eps : float, (float, float), float
-        The learning rate, how much of each running mean is kept, and what is added to the divisor.
+        The learning rate (or an array of them that broadcasts, one for each of several networks), how much of each
+        running mean is kept, and what is added to the divisor.
 
     Returns
     -------
@@ -1890,10 +1891,10 @@ def turn(name, function, *, folder="."):
     array([[1., 1.]])
     >>> for _ in range(2):
     ...     step_back = turn("4.B", lambda U, delta, h: (delta @ U.T, delta.T @ h), folder=folder.name)
-    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected
+    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected, relative difference 1
          grad_u  (4, 4)  right
          Run the cell again for a hint.
-    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected
+    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected, relative difference 1
          grad_u  (4, 4)  right
          What gives this: the transpose: in rows, U^T delta reads delta @ U
     >>> step_back = turn("4.B", lambda U, delta, h: (delta @ U, delta.T @ h), folder=folder.name)
@@ -2021,7 +2022,8 @@ def _verdict(mine, right):
     if kind:
         return f"not yet: {kind}"
     first = np.argmax(np.abs(mine - right) > 1e-6 * np.abs(right).max())
-    return f"not yet: the right shape, other values: {mine.flat[first]:.5g} where {right.flat[first]:.5g} is expected"
+    values = f"{mine.flat[first]:.5g} where {right.flat[first]:.5g} is expected"
+    return f"not yet: the right shape, other values: {values}, relative difference {error:.1g}"
 
 
 def _hint(found, right, source, mistakes, arguments, space, again):
@@ -2045,11 +2047,12 @@ def _causes(found, right, source, mistakes, arguments, space):
             edited = edited.replace(before, after) if before in edited else None
             if edited is None:
                 break
-        if edited is not None:
-            sentences = [sentence for *_, sentence in edits]
-            trials.append((sentences, _results(_last_function(edited, space), arguments, labels)))
-            if _same_results(found, trials[-1][1]):
-                return sentences
+        if edited is None or not _compiles(edited):  # two edits together may be no program
+            continue
+        sentences = [sentence for *_, sentence in edits]
+        trials.append((sentences, _results(_last_function(edited, space), arguments, labels)))
+        if _same_results(found, trials[-1][1]):
+            return sentences
     if isinstance(found, Exception):
         return []
     causes = {}
@@ -2058,6 +2061,14 @@ def _causes(found, right, source, mistakes, arguments, space):
             alike = [s for s, r in trials if isinstance(r, dict) and _same_results({name: found.get(name)}, {name: r.get(name)})]
             causes |= dict.fromkeys(alike[0] if alike else [])
     return list(causes)
+
+
+def _compiles(source):
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _same_results(found, results):

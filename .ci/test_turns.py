@@ -58,7 +58,8 @@ def name_space(path, until):
 
 def is_constant(node):
     try:
-        return isinstance(node, ast.Assign) and ast.literal_eval(node.value) is not ...
+        named = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        return named and ast.literal_eval(node.value) is not ...
     except (ValueError, TypeError):
         return False
 

@@ -32,7 +32,13 @@ def judge_scan(A, b, compose):
 def judge_min_gru(x, h0, z, candidate, h, grad_h, recurrence):
     """Autograd of (6.68), step by step; the weights stand beside the given net inputs, at zero."""
     H, D = z.shape[2], x.shape[2]
-    leaves = {"W_z": np.zeros((H, D)), "W_h": np.zeros((H, D)), "b_z": np.zeros(H), "b_h": np.zeros(H), "start": h0}
+    leaves = {
+        "W_z": np.zeros((H, D)),
+        "W_h": np.zeros((H, D)),
+        "b_z": np.zeros(H),
+        "b_h": np.zeros(H),
+        "start": h0,
+    }
     leaves |= {"net_z": np.log(z / (1 - z)), "net_h": candidate}
     p = {name: torch.tensor(value, requires_grad=True) for name, value in leaves.items()}
     x, state, states, loss = torch.tensor(x), p["start"], [], 0
