@@ -1137,7 +1137,7 @@ class ResidualRNN:
 def product_log_norms(jacobians):
     """The natural logarithm of the spectral norm of J_n ... J_2 J_1, for n = 0 ... T; it cannot overflow.
 
-    Used in notebooks 03 and 09.
+    Used in notebooks 03, 09 and 14.
 
     Parameters
     ----------
@@ -1235,9 +1235,10 @@ def numerical_gradient(loss, array, step=None):
     for index in zip(*np.where(bend > 1e-3 * np.abs(gradient).max() + noise)):
         right, left = (rise / run for rise, run in _one_sided(loss, array, index, step / 10, here))
         if abs(right - left) > bend[index] / 2:  # of a smooth loss, a tenth
-            raise ValueError(f"array: at index {tuple(map(int, index))} the difference to the right is {right:.3g}, to the left "
-                             f"{left:.3g}, with smaller steps too: a kink of the loss (ReLU at 0?), or a loss that is "
-                             "computed in low precision")  # fmt: skip
+            raise ValueError(
+                f"array: at index {tuple(map(int, index))} the difference to the right is {right:.3g}, to the left {left:.3g}, "
+                "with smaller steps too: a kink of the loss (ReLU at 0?), or a loss that is computed in low precision"
+            )
     return gradient
 
 
@@ -1302,7 +1303,7 @@ def numerical_gradients(network, x, grad_output, state=None, *, grad_h_n=None, g
 
 
 def autograd_steps(step, x, state, parameters, grad_output, grad_last=None):
-    """Differentiate a recurrence, given as one step forward, by PyTorch's autograd. Used in notebooks 06 and 08.
+    """Differentiate a recurrence, given as one step forward, by PyTorch's autograd. Used in notebooks 08 and 14.
 
     Parameters
     ----------
@@ -1397,7 +1398,8 @@ def autograd_gradients(network, x, grad_output, state=None, *, grad_h_n=None, gr
     _, states = _checked_loss(network, x, grad_output, state, grad_h_n, grad_c_n)
     last = {"h": grad_h_n, "c": grad_c_n}
     last = {name: grad for name, grad in last.items() if grad is not None}
-    step = {RNN: _torch_rnn_step, LSTM: _torch_lstm_step, GRU: _torch_gru_step, ResidualRNN: _torch_rnn_step}[type(network)]
+    steps = {RNN: _torch_rnn_step, LSTM: _torch_lstm_step, GRU: _torch_gru_step, ResidualRNN: _torch_rnn_step}
+    step = steps[type(network)]
     gradients, _ = autograd_steps(
         lambda x_t, state, p: step(network, x_t, state, p), x, states, parameters(network), grad_output, last
     )
@@ -1568,13 +1570,16 @@ def claim(text, value, *, at_least=None, at_most=None):
     AssertionError: false: the loss falls
     """
     value = np.asarray(value)
-    bounds = [f"{word} {bound:g}" for word, bound in (("at least", at_least), ("at most", at_most)) if bound is not None]
+    given = {"at least": at_least, "at most": at_most}
+    bounds = [f"{word} {bound:g}" for word, bound in given.items() if bound is not None]
     if not bounds and value.dtype != bool:
         raise TypeError(f"value: expected True or False, or a bound to measure it by, got {value.dtype} and no bound")
     low, high = -np.inf if at_least is None else at_least, np.inf if at_most is None else at_most
     good = value if not bounds else (value >= low) & (value <= high)
     if value.size == 0 or not good.all():
-        off = np.where(good, -1, np.where(np.isnan(value), np.inf, np.maximum(low - value, value - high))) if bounds else ~good
+        off = ~good
+        if bounds:
+            off = np.where(np.isnan(value), np.inf, np.maximum(low - value, value - high))
         where = tuple(int(i) for i in np.unravel_index(np.argmax(off), value.shape)) if value.size else ()
         got = f": got {value[where]:.6g}" if bounds and value.size else ": got nothing" if not value.size else ""
         place = f" at index {where}" if where else ""
@@ -1586,7 +1591,7 @@ def claim(text, value, *, at_least=None, at_most=None):
 
 
 def parameters(network):
-    """The weights and biases that a network has, by name, as they are (not copies). Used in notebooks 05 and 10 to 13.
+    """The weights and biases that a network has, by name, as they are (not copies). Used from notebook 03 on.
 
     Examples
     --------
@@ -1627,7 +1632,7 @@ def replace_parameters(network, **arrays):
 def to_torch(network):
     """torch.nn.RNN, LSTM or GRU with this network's parameters, in their dtype; the way back is `from_torch`.
 
-    Used in notebooks 05 to 08.
+    Used from notebook 01 on.
 
     Raises
     ------
@@ -1925,7 +1930,7 @@ def turn(name, function, *, folder="."):
     if all(verdict.startswith("right") for verdict in verdicts.values()):
         if not _changes(function, arguments):
             return function
-        print(f"{indent}But it changes its arguments. What follows needs them: the notebook goes on with the stored solution.")
+        print(f"{indent}But it changes its arguments, which are needed below: the notebook goes on with the stored solution.")
         return solution
     if seed == 1:
         first, second = (", ".join(f"{letter} = {size}" for letter, size in s.items()) for s in SIZES)
@@ -1967,8 +1972,9 @@ def _returned_names(source):
 def _results(function, arguments, labels):
     """The results of a function by name (None: not written), or the error that it raised."""
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
-            value = function(*copy.deepcopy(arguments))
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+            with contextlib.redirect_stdout(io.StringIO()):
+                value = function(*copy.deepcopy(arguments))
         if value is None:
             return ValueError("nothing is returned: is there a `return`?")
         if value is ...:
@@ -2058,7 +2064,8 @@ def _causes(found, right, source, mistakes, arguments, space):
     causes = {}
     for name in right:
         if _verdict(found.get(name), right[name]).startswith("not yet"):
-            alike = [s for s, r in trials if isinstance(r, dict) and _same_results({name: found.get(name)}, {name: r.get(name)})]
+            mine = {name: found.get(name)}
+            alike = [s for s, r in trials if isinstance(r, dict) and _same_results(mine, {name: r.get(name)})]
             causes |= dict.fromkeys(alike[0] if alike else [])
     return list(causes)
 
@@ -2078,9 +2085,11 @@ def _same_results(found, results):
     if set(found) != set(results) or any(value is None for value in [*found.values(), *results.values()]):
         return False
     pairs = [(found[name].astype(float), results[name].astype(float)) for name in found]
-    scales = [np.abs(b[np.isfinite(b)]).max(initial=0) for _, b in pairs]
-    close = [a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-6 * s, equal_nan=True) for (a, b), s in zip(pairs, scales)]
-    return all(close)
+    for a, b in pairs:
+        scale = np.abs(b[np.isfinite(b)]).max(initial=0)
+        if a.shape != b.shape or not np.allclose(a, b, rtol=1e-5, atol=1e-6 * scale, equal_nan=True):
+            return False
+    return True
 
 
 # --- pictures ----------------------------------------------------------------------------------------
@@ -2208,31 +2217,6 @@ def draw_unrolled(steps, *, losses=None, backward=False, title=""):
          f"losses at the steps {', '.join(map(str, losses))}{way}.")  # fmt: skip
 
 
-def plot_delta_triangle(norms, title):
-    """Show the norm of every delta_{t,k} as a triangle of coloured fields, log scale; zero stays blank.
-
-    Parameters
-    ----------
-    norms : ndarray, shape (T, T)
-        Row t - 1, column k - 1.
-    title : str
-    """
-    import matplotlib.pyplot as plt
-    from matplotlib.colors import LogNorm
-
-    steps = len(norms)
-    _, ax = plt.subplots(figsize=(7, 4.4))
-    ticks = np.arange(1, steps + 1)
-    fields = ax.pcolormesh(ticks, ticks, np.where(norms > 0, norms, np.nan), norm=LogNorm(), cmap="cividis")
-    ax.invert_yaxis()
-    ax.set(xlabel="$k$: the step the error has reached", ylabel="$t$: the step of the loss", title=title)
-    ax.set(xticks=ticks[:: -(-steps // 10)], yticks=ticks[:: -(-steps // 10)])
-    ax.grid(False)
-    plt.colorbar(fields, label=r"$\|\delta_{t,k}\|$")
-    show(f"{title}. A lower triangle of coloured fields: row t is the step of the loss, column k the step that its error "
-         "has reached, the colour the norm of delta_(t,k) on a log scale.")  # fmt: skip
-
-
 def plot_over_span(curves, *, ylabel, title, xlabel="span $t-k$ (steps)"):
     """Draw norms against the span, log scale: a straight line is a geometric growth or decay.
 
@@ -2250,8 +2234,9 @@ def plot_over_span(curves, *, ylabel, title, xlabel="span $t-k$ (steps)"):
         ax.semilogy(np.arange(len(norms)), norms, **look)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.legend(fontsize=12)
-    ends = "; ".join(f"{LOOKS.get(label, {'label': label})['label']} ends near {norms[-1]:.0e}" for label, norms in curves.items())
-    show(f"{title}: curves over the span, log scale. {ends}.")
+    labels = [LOOKS.get(label, {"label": label})["label"] for label in curves]
+    ends = [f"{label} ends near {norms[-1]:.0e}" for label, norms in zip(labels, curves.values())]
+    show(f"{title}: curves over the span, log scale. {'; '.join(ends)}.")
 
 
 # --- what the functions above share: gradients of a loss, kinds of difference ------------------------
@@ -2288,7 +2273,8 @@ def _loss_value(loss, array, dtype):
     if value.size != 1:
         raise ValueError(f"loss: expected a single number, got shape {value.shape}")
     if value.dtype.kind == "f" and np.finfo(value.dtype).eps > np.finfo(dtype).eps:
-        raise TypeError(f"loss: expected dtype {dtype}, as the array has, got {value.dtype}: rounding would drown the differences")
+        wanted = f"dtype {dtype}, as the array has"
+        raise TypeError(f"loss: expected {wanted}, got {value.dtype}: rounding would drown the differences")
     return value.item()
 
 
@@ -2356,8 +2342,9 @@ def _difference(mine, right, rtol, sizes=None):
         return "in reversed order along the first axis"
     factor = (mine * right).sum() / ((right**2).sum() or 1)
     if f"{factor:.3g}" not in ("0", "1") and alike(mine / factor):
-        because = [f", 1/{name}: a mean instead of a sum?" for name, size in (sizes or {}).items() if np.isclose(factor * size, 1)]
-        return f"every entry is {factor:.3g} times the right one{because[0] if because else ''}"
+        means = [name for name, size in (sizes or {}).items() if np.isclose(factor * size, 1)]
+        because = f", 1/{means[0]}: a mean instead of a sum?" if means else ""
+        return f"every entry is {factor:.3g} times the right one{because}"
     for blocks in (4, 3):
         if len(mine) % blocks == 0 and len(mine) > blocks:
             parts = np.split(mine, blocks)
@@ -2512,7 +2499,8 @@ def _torch_parameters(module, kind):
         raise TypeError(f"module: expected a torch.nn.{kind}, got {type(module).__name__}")
     for name, wanted in [("num_layers", 1), ("bidirectional", False), ("batch_first", False), ("proj_size", 0)]:
         if getattr(module, name) != wanted:
-            raise ValueError(f"module: expected {name}={wanted}, got {name}={getattr(module, name)} (notebook 07 shows how to go on)")
+            got = f"{name}={getattr(module, name)}"
+            raise ValueError(f"module: expected {name}={wanted}, got {got} (notebook 07 shows how to go on)")
     names = ["weight_ih_l0", "weight_hh_l0"] + ["bias_ih_l0", "bias_hh_l0"] * module.bias
     found = dict(module.named_parameters(remove_duplicate=False))
     if set(found) != set(names):
