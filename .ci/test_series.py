@@ -2,6 +2,7 @@
 
 import ast
 import re
+import symtable
 from collections import Counter
 from pathlib import Path
 
@@ -208,7 +209,7 @@ def test_references_are_complete(path):
 
 def glossary():
     """Chinese -> English, from the glossary of 00."""
-    rows = re.findall(rf"^\| ([^|]+?) \| ([^|]+?) \|", text(NOTEBOOKS[0]).split("## Glossary")[1], re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", text(NOTEBOOKS[0]).split("## Glossary")[1], re.MULTILINE)
     return {word.strip(): english for english, chinese in rows for word in re.split(r"[,，/]", chinese)}
 
 
@@ -227,3 +228,60 @@ def test_one_name_for_one_thing():
             if not any(stem in before.lower() for stem in stems):
                 problems.append(f"{path.stem}: {before[-40:]} ({chinese}), the glossary says {names[chinese]}")
     assert not problems, "\n".join(problems)
+
+
+# --- the live show ------------------------------------------------------------------------------------
+
+
+def names(source):
+    """(names that a cell needs from above, names that it binds, {function of it: the names it will need when called})."""
+    needs, binds, functions = set(), set(), {}
+    for statement in ast.parse(source).body:
+        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        inner = {s.get_name() for t in subtables(table) for s in t.get_symbols() if s.is_global() and s.is_referenced()}
+        loads = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+        stores = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            functions[statement.name] = inner
+            inner = set()
+        own = stores if isinstance(statement, (ast.For, ast.With)) else set()
+        needs |= (loads | inner) - binds - own
+        binds |= stores
+    return needs, binds, functions
+
+
+def subtables(table):
+    for child in table.get_children():
+        yield child
+        yield from subtables(child)
+
+
+def origins(cells_in_order, bound, functions):
+    """For each cell: {name that it needs, also through functions it may call: the cell that has bound it last}."""
+    found = {}
+    for number, source in cells_in_order:
+        needs, binds, made = names(source)
+        waiting, seen = list(needs), set()
+        while waiting:
+            name = waiting.pop()
+            if name in bound and name not in seen:
+                seen.add(name)
+                waiting += functions.get(name, ())
+        found[number] = {name: bound[name] for name in seen}
+        bound.update(dict.fromkeys(binds, number))
+        for name in binds:
+            functions.pop(name, None)
+        functions.update(made)
+    return found
+
+
+@every_notebook
+def test_live_show_runs_as_the_notebook_does(path):
+    """After Run All, the cells on slides are run again: each must find what it found before."""
+    code = [(n, cell) for n, cell in enumerate(cells(path, "code"), 1)]
+    bound, functions = {}, {}
+    first = origins([(n, cell.source) for n, cell in code], bound, functions)
+    again = origins([(n, cell.source) for n, cell in code if slide_type(cell) != "skip"], bound, functions)
+    for number, found in again.items():
+        wrong = {name: site for name, site in found.items() if first[number].get(name, number) != site}
+        assert not wrong, f"In [{number}] finds {wrong}, in its place in the notebook it found {first[number]}"

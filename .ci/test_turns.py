@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-import bptt_helpers as bh  # noqa: E402
+import bptt_helpers as bh
 
 FOLDER = ROOT / "notebooks"
 CORE = {"01", "02", "03", "04", "05"}  # the answers: at least eight named mistakes in each notebook's main turns

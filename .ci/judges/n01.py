@@ -1,7 +1,8 @@
 """Independent judges of notebook 01: numbers are moved, and the loss is watched; and other right ways to write it."""
 
-import bptt_helpers as bh
 import numpy as np
+
+import bptt_helpers as bh
 
 
 def from_inputs(U, states):

@@ -1,7 +1,8 @@
 """Judges of notebook 02: finite differences, or sums over single numbers; and other right ways."""
 
-import bptt_helpers as bh
 import numpy as np
+
+import bptt_helpers as bh
 
 
 def direct_partials(x_k, i, j, H):

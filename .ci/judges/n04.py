@@ -87,11 +87,6 @@ def masked_moved(net, x, states, mask, grad_h_n):
     return grad_w, grad_u, grad_h0
 
 
-def whole_moved(net, x, h0, grad_output, span):
-    moved = bh.numerical_gradients(net, x, grad_output, h0)
-    return moved.weight_hh, moved.h0
-
-
 JUDGES = {
     "4.A": step_by_numbers,
     "4.B": step_moved,
@@ -101,7 +96,6 @@ JUDGES = {
     "4.1": relu_moved,
     "4.2": layout_moved,
     "4.3": masked_moved,
-    "4.4": whole_moved,
 }
 
 RIGHT = {
@@ -264,26 +258,6 @@ def masked_backward(net, x, states, mask, grad_h_n):
         carry[real] = deltas[t, real] @ net.weight_hh
     grad_w, grad_u, _ = stacked_gradients(deltas, x, states)
     return grad_w, grad_u, carry
-""",
-    ],
-    "4.4": [
-        """
-def checkpointed(net, x, h0, grad_output, span):
-    number = -(-len(x) // span)
-    starts = [h0]
-    for i in range(number - 1):
-        h = starts[-1]
-        for x_t in x[i * span : (i + 1) * span]:
-            h = step_forward(net, x_t, h)
-        starts.append(h)
-    carry, grad_u = 0 * h0, 0
-    while starts:
-        i = len(starts) - 1
-        part = x[i * span : (i + 1) * span]
-        states = rnn_forward(net, part, starts.pop())
-        found = rnn_backward(net, part, states, grad_output[i * span : (i + 1) * span], carry)
-        carry, grad_u = found.h0, grad_u + found.weight_hh
-    return grad_u, carry
 """,
     ],
 }

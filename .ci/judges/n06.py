@@ -66,7 +66,7 @@ FAULTS = {"A": "last", "B": "wrap", "C": "mean", "D": "alone", "E": "short", "F"
 
 def diagnose(case):
     net, x, h0, grad_output = case
-    right = [g for g in bh.numerical_gradients(net, x, grad_output, h0)]
+    right = list(bh.numerical_gradients(net, x, grad_output, h0))
     rows = {}
     for letter, fault in FAULTS.items():
         if fault == "stops":
@@ -197,7 +197,7 @@ def along(loss, arrays, directions, step):
     return 0.5 * (values[0] - values[1]) / step
 """
     ],
-    "6.2": ["def best_steps(eps, size, second, third):\n    return (4 * eps * size / second) ** 0.5, (3 * eps * size / third) ** (1 / 3)\n"],
+    "6.2": ["def best_steps(eps, size, second, third):\n    return (4 * eps * size / second) ** 0.5, (3 * eps * size / third) ** (1 / 3)\n"],  # noqa: E501
     "6.3": [
         """
 def both_sides(net, h0, output, grad_output, gradients):

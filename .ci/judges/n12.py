@@ -194,7 +194,7 @@ def window_gradients(net, x, states, grad_output, K):
     return grad_w, grad_u
 """,
     ],
-    "12.1": ["def gate_bias(n, share):\n    return -np.log(share ** (-1 / n) - 1)\n", "def gate_bias(n, share):\n    return -np.log(np.expm1(-np.log(share) / n))\n"],
+    "12.1": ["def gate_bias(n, share):\n    return -np.log(share ** (-1 / n) - 1)\n", "def gate_bias(n, share):\n    return -np.log(np.expm1(-np.log(share) / n))\n"],  # noqa: E501
     "12.2": [
         """
 def chrono(u):

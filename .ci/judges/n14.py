@@ -24,8 +24,10 @@ def judge_scan(A, b, compose):
         for i in range(H):
             rows[k, i] = b[k, i]
             for j in range(H):
-                if k > 0:
+                if k > 0 and A.ndim == 3:
                     rows[k, i] += A[k, i, j] * rows[k - 1, j]
+            if k > 0 and A.ndim == 2:  # a diagonal, stored as a row
+                rows[k, i] += A[k, i] * rows[k - 1, i]
     return rows
 
 
@@ -74,10 +76,10 @@ def judge_blocks(A, b, size):
 
 
 def judge_modulo(bits, n):
-    count, found = 0, []
-    for bit in bits:
-        count += int(bit)
-        found.append(count % n)
+    count, found = [0] * bits.shape[1], []
+    for row in bits:
+        count = [(old + int(bit)) % n for old, bit in zip(count, row)]
+        found.append(count)
     return np.array(found, dtype=float)
 
 
@@ -143,13 +145,17 @@ def scan(A, b, compose):
 """,
         """
 def scan(A, b, compose):
-    if len(b) == 1:
-        return b
-    half = len(b) // 2
-    left = scan(A[:half], b[:half], compose)
-    right = b[half:].copy()
-    right[0] += A[half] @ left[-1]
-    return np.concatenate([left, scan(A[half:], right, compose)])
+    def pairs(A, b):
+        if len(b) == 1:
+            return A, b
+        half = len(b) // 2
+        A_left, b_left = pairs(A[:half], b[:half])
+        A_right, b_right = pairs(A[half:], b[half:])
+        last = [np.repeat(v[-1:], len(b_right), axis=0) for v in (A_left, b_left)]
+        A_right, b_right = compose(A_right, b_right, *last)
+        return np.concatenate([A_left, A_right]), np.concatenate([b_left, b_right])
+
+    return pairs(A, b)[1]
 """,
         """
 def scan(A, b, compose):
@@ -250,8 +256,9 @@ def blocked_scan(A, b, size):
         """
 def count_modulo(bits, n):
     turns = np.where(bits == 1, np.exp(2j * np.pi / n), 1)
-    start = np.concatenate([[1], np.zeros(len(bits))]).astype(complex)
-    h = by_scan(np.concatenate([[1], turns]), start)[1:]
+    first = np.ones((1, bits.shape[1]))
+    start = np.concatenate([first, np.zeros(bits.shape)]).astype(complex)
+    h = by_scan(np.concatenate([first, turns]), start)[1:]
     return np.rint(np.angle(h) / (2 * np.pi / n)).astype(int) % n
 """,
     ],
