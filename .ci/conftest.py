@@ -6,9 +6,19 @@ import io
 import os
 import re
 from collections import Counter
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+wanted = (Path(__file__).parent.parent / "requirements.txt").read_text().splitlines()
+for requirement in map(Requirement, wanted):
+    found = next((d.version for d in metadata.distributions(name=requirement.name)), "none")
+    if found == "none" or found not in requirement.specifier:
+        pytest.exit(f"requirements.txt asks for {requirement}; installed: {found}", returncode=1)
 
 import numpy as np
-import pytest
 from nbval.plugin import IPyNbCell
 
 for library in ("OMP", "OPENBLAS", "MKL"):
