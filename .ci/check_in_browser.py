@@ -1,14 +1,18 @@
-"""Open every deck and every notebook in Chromium, without a network, and fail on what a reader would stumble over.
+"""Open every deck, hand-out, live show and notebook in Chromium, without a network; fail on what a reader stumbles over.
 
-Decks (built by .slides/build): every slide with all its fragments: content outside the 1280 x 720 slide, a clipped line of
-code, math that did not render, a broken image, an error on the console, a request that leaves the machine.
-Notebooks in JupyterLab: math that did not render, a broken image, an error on the console, such a request.
+Decks (built by .slides/build) and live shows (.slides/show): every slide with all its fragments at 1280 x 720: content
+outside the slide, a clipped line of code, text below 20 pixels, math that did not render.
+Hand-outs and solutions: a note or an answer where none belongs, and the same of math and pictures.
+Notebooks in JupyterLab: the same. Everywhere but in the shows: an error on the console, a broken image, a picture
+without alternative text (JupyterLab shows none), a request that leaves the machine.
 
-Usage: python .ci/check_in_browser.py FOLDER_FOR_SCREENSHOTS [--decks | --lab] [NAME ...]
+Usage: python .ci/check_in_browser.py FOLDER_FOR_SCREENSHOTS [--decks] [--sheets] [--shows] [--lab] [NAME ...]
 """
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,26 +23,53 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync --allow-file-access-from-files""".split()
-FLAGS += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # the network is cut
+FLAGS = [
+    *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+    *["--disable-component-update", "--disable-sync", "--allow-file-access-from-files"],
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the network is cut
+]
+PAGE_FAULTS = """root => {
+  const faults = [];
+  for (const e of root.querySelectorAll('[data-mml-node=merror], mjx-merror')) faults.push('math: ' + e.textContent.slice(0, 60));
+  for (const e of root.querySelectorAll('.jp-RenderedMarkdown p')) {
+    const text = [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.textContent).join('');
+    if (/\\$\\$|\\\\(frac|sum|tag)/.test(text)) faults.push('math left as text: ' + e.textContent.slice(0, 60));
+  }
+  for (const e of root.querySelectorAll('img')) {
+    if (!e.complete || !e.naturalWidth) faults.push('a broken image');
+    if (!e.alt && !document.querySelector('#main.lm-Widget, .jp-LabShell')) faults.push('a picture without alternative text');
+  }
+  return faults;
+}"""
+SMALL = """slide => {
+  const small = new Set(), texts = document.createTreeWalker(slide, NodeFilter.SHOW_TEXT);
+  for (let n = texts.nextNode(); n; n = texts.nextNode()) {
+    const e = n.parentElement;
+    if (!n.data.trim() || !e.getClientRects().length || e.closest('aside, mjx-container, .MathJax, .cm-gutters')) continue;
+    const size = getComputedStyle(e).fontSize;
+    if (parseFloat(size) < 20) small.add(`text of ${size}: ${n.data.trim().slice(0, 30)}`);
+  }
+  return [...small].slice(0, 3);
+}"""
 SLIDE_FAULTS = """() => {
   const slide = Deck.getCurrentSlide(), scale = Deck.getScale(), faults = [];
   const top = slide.getBoundingClientRect().top;
   let bottom = 0;
   for (const e of slide.querySelectorAll('*')) {
-    if (e.closest('aside') || e.closest('mjx-assistive-mml') || !e.getClientRects().length) continue;
+    if (e.closest('aside, mjx-assistive-mml') || !e.getClientRects().length) continue;
     bottom = Math.max(bottom, (e.getBoundingClientRect().bottom - top) / scale);
   }
   if (bottom > 722) faults.push(`content ends at ${Math.round(bottom)} of 720`);
   for (const e of slide.querySelectorAll('pre, .jp-RenderedMarkdown, mjx-container'))
     if (e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0 && !e.closest('aside') && getComputedStyle(e).display !== 'inline')
       faults.push('clipped at the right: ' + e.textContent.trim().slice(0, 50));
-  for (const e of slide.querySelectorAll('[data-mml-node=merror], mjx-merror')) faults.push('math: ' + e.textContent.slice(0, 60));
-  for (const e of slide.querySelectorAll('.jp-RenderedMarkdown p'))
-    if (/\\$\\$|\\\\(frac|sum|tag)/.test([...e.childNodes].filter(n => n.nodeType === 3).map(n => n.textContent).join('')))
-      faults.push('math left as text: ' + e.textContent.slice(0, 60));
-  for (const e of slide.querySelectorAll('img')) if (!e.complete || !e.naturalWidth) faults.push('a broken image');
+  return faults;
+}"""
+SHOW_FAULTS = """slide => {
+  const faults = [], parts = [...slide.querySelectorAll('*')].filter(e => e.getClientRects().length);
+  const bottom = Math.max(...parts.map(e => e.closest('mjx-assistive-mml, .MJX_Assistive_MathML') ? 0 : e.getBoundingClientRect().bottom));
+  if (bottom > 722) faults.push(`content ends at ${Math.round(bottom)} of 720`);
+  if (!slide.textContent.trim()) faults.push('empty');
   return faults;
 }"""
 
@@ -68,9 +99,54 @@ def check_deck(browser, path, pictures):
         page.evaluate("i => Deck.slide(i.h, i.v, 99)", where)
         page.wait_for_timeout(40)
         page.screenshot(path=pictures / f"{path.name.split('.')[0]}-slide-{number:02d}.png")
-        faults += [f"slide {number}: {fault}" for fault in page.evaluate(SLIDE_FAULTS)]
+        slide = page.evaluate_handle("Deck.getCurrentSlide()")
+        found = page.evaluate(SLIDE_FAULTS) + page.evaluate(SMALL, slide) + page.evaluate(PAGE_FAULTS, slide)
+        faults += [f"slide {number}: {fault}" for fault in found]
     page.close()
     return len(slides), faults
+
+
+def check_sheet(browser, path, pictures):
+    """A hand-out or a sheet of solutions: what must not stand there, and what must."""
+    faults = []
+    page = browser.new_page(viewport={"width": 900, "height": 1200})
+    watch(page, faults)
+    page.goto(f"file://{path}")
+    page.wait_for_function("window.MathJax && MathJax.startup")
+    page.evaluate("() => MathJax.startup.promise")
+    faults += page.evaluate(PAGE_FAULTS, page.query_selector("body"))
+    text = page.inner_text("body")
+    students = ".handout." in path.name
+    for words in ["For the teacher", *(["Answer (", "One way to write it", "people write"] if students else ["What the check draws"])]:
+        if words in text:
+            faults.append(f"'{words}' stands there")
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth + 2"):
+        faults.append("wider than the page")
+    page.screenshot(path=pictures / f"{path.name.removesuffix('.html')}.png", full_page=True)
+    page.close()
+    return 1, faults
+
+
+def check_show(browser, url, name, pictures):
+    """The live show (RISE), step by step with the stored outputs; its own errors on the console are not ours."""
+    faults = []
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.set_default_timeout(180_000)
+    page.goto(f"{url}/rise/notebooks/{name}.ipynb")
+    page.wait_for_selector(".reveal section.present h1")
+    page.wait_for_timeout(4000)
+    number, seen = 0, ""
+    while page.url != seen:
+        number, seen = number + 1, page.url
+        page.screenshot(path=pictures / f"{name}-show-{number:02d}.png")
+        slide = page.query_selector(".reveal section.present section.present") or page.query_selector(".reveal section.present")
+        found = page.evaluate(SHOW_FAULTS, slide) + page.evaluate(SMALL, slide)
+        faults += [f"step {number}: {fault}" for fault in found]
+        page.keyboard.press("Escape")
+        page.keyboard.press("PageDown")
+        page.wait_for_timeout(500)
+    page.close()
+    return number, faults
 
 
 def check_lab(browser, url, name, pictures):
@@ -96,17 +172,20 @@ def check_lab(browser, url, name, pictures):
     return number - 1, sorted(set(faults))
 
 
-def start_lab():
-    """JupyterLab on this machine only; returns the process and its address."""
+def start_lab(live, port):
+    """JupyterLab on this machine only, as a reader or as a live show starts it; returns the process and its address."""
     settings = tempfile.mkdtemp()
-    options = ["--no-browser", "--ip=127.0.0.1", "--port=8931", "--ServerApp.token=", "--allow-root", "--LabApp.news_url=",
-               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", f"--LabApp.workspaces_dir={settings}"]  # fmt: skip
+    options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.token=", "--allow-root", "--LabApp.news_url="]
+    options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", f"--LabApp.workspaces_dir={settings}"]
+    start = [ROOT / ".slides" / "show", "00_start_here"] if live else ["-m", "jupyterlab"]
+    command = [sys.executable, *start, "--ServerApp.port_retries=0", *options]
+    url = f"http://127.0.0.1:{port}"
     log = open(Path(settings) / "log", "w")  # noqa: SIM115
-    process = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], cwd=ROOT, stdout=log, stderr=log)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
     for _ in range(120):
         try:
-            urllib.request.urlopen("http://127.0.0.1:8931/api").close()
-            return process, "http://127.0.0.1:8931"
+            urllib.request.urlopen(f"{url}/api").close()
+            return process, url
         except OSError:
             time.sleep(0.5)
     process.kill()
@@ -120,7 +199,8 @@ def main():
     wanted = [o for o in options if not o.startswith("--")]
     names = wanted or [p.stem for p in sorted((ROOT / "notebooks").glob("*.ipynb"))]
     executable = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
-    failed = False
+    parts = {o for o in options if o.startswith("--")} or {"--decks", "--sheets", "--shows", "--lab"}
+    out, failed = ROOT / ".slides" / "out", False
 
     def report(what, result):
         nonlocal failed
@@ -132,16 +212,20 @@ def main():
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        if "--lab" not in options:
-            for name in names:
-                report(f"deck {name}", check_deck(browser, ROOT / ".slides" / "out" / f"{name}.slides.html", pictures))
-        if "--decks" not in options:
-            process, url = start_lab()
+        for name in names if "--decks" in parts else []:
+            report(f"deck {name}", check_deck(browser, out / f"{name}.slides.html", pictures))
+        for name in names if "--sheets" in parts else []:
+            report(f"hand-out {name}", check_sheet(browser, out / f"{name}.handout.html", pictures))
+            report(f"solutions {name}", check_sheet(browser, out / f"{name}.solutions.html", pictures))
+        for part, what, check, port in [("--shows", "live show", check_show, 8932), ("--lab", "JupyterLab", check_lab, 8931)]:
+            if part not in parts:
+                continue
+            process, url = start_lab(part == "--shows", port)
             try:
                 for name in names:
-                    report(f"JupyterLab {name}", check_lab(browser, url, name, pictures))
+                    report(f"{what} {name}", check(browser, url, name, pictures))
             finally:
-                process.terminate()
+                os.killpg(process.pid, signal.SIGTERM)
         browser.close()
     sys.exit(failed)
 
