@@ -66,8 +66,8 @@ SLIDE_FAULTS = """() => {
   return faults;
 }"""
 SHOW_FAULTS = """slide => {
-  const faults = [], parts = [...slide.querySelectorAll('*')].filter(e => e.getClientRects().length);
-  const bottom = Math.max(...parts.map(e => e.closest('mjx-assistive-mml, .MJX_Assistive_MathML') ? 0 : e.getBoundingClientRect().bottom));
+  const faults = [], parts = [...slide.querySelectorAll('*')].filter(e => e.getClientRects().length && !e.parentElement.closest('mjx-container'));
+  const bottom = Math.max(...parts.map(e => e.getBoundingClientRect().bottom));
   if (bottom > 722) faults.push(`content ends at ${Math.round(bottom)} of 720`);
   if (!slide.textContent.trim()) faults.push('empty');
   return faults;
