@@ -66,7 +66,8 @@ SLIDE_FAULTS = """() => {
   return faults;
 }"""
 SHOW_FAULTS = """slide => {
-  const faults = [], parts = [...slide.querySelectorAll('*')].filter(e => e.getClientRects().length && !e.parentElement.closest('mjx-container'));
+  const faults = [], shown = e => e.getClientRects().length && !e.parentElement.closest('mjx-container');
+  const parts = [...slide.querySelectorAll('*')].filter(shown);
   const bottom = Math.max(...parts.map(e => e.getBoundingClientRect().bottom));
   if (bottom > 722) faults.push(`content ends at ${Math.round(bottom)} of 720`);
   if (!slide.textContent.trim()) faults.push('empty');
