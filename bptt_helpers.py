@@ -6,7 +6,7 @@ Names, shapes and the order of the arguments are PyTorch's, so that a reader of 
 * ``weight_hh`` is the textbook's U, ``weight_ih`` its W, and ``bias_ih + bias_hh`` its b;
 * `forward` returns what `backward` needs as an explicit cache; nothing is hidden in the object.
 
-T: steps of time, B: batch, D: input size, H: hidden size. In code a state is a row of a batch, so the textbook's
+T: time steps, B: batch, D: input size, H: hidden size. In code a state is a row of a batch, so the textbook's
 column formula ``U h`` reads ``h @ weight_hh.T``. Equation numbers are those of the public draft (2019) of Qiu Xipeng
 (邱锡鹏), Neural Networks and Deep Learning (神经网络与深度学习), chapter 6.
 """
@@ -506,7 +506,7 @@ def rtrl_gradients(rnn, x, grad_output, state=None):
 
 
 class LSTMGradients(NamedTuple):
-    """As `Gradients`, and with respect to the initial cell c_0; the rows of a weight are i, f, g, o."""
+    """As `Gradients`, and with respect to the first cell c_0; the rows of a weight are i, f, g, o."""
 
     x: np.ndarray | None = None  # (T, B, D)
     h0: np.ndarray | None = None  # (B, H)
@@ -554,7 +554,8 @@ class LSTM:
     References
     ----------
     Hochreiter, Schmidhuber (1997), Long short-term memory, DOI 10.1162/neco.1997.9.8.1735; the forget gate is
-    due to Gers, Schmidhuber, Cummins (2000), Learning to forget, DOI 10.1162/089976600300015015.
+    due to Gers, Schmidhuber, Cummins (2000), Learning to forget: continual prediction with LSTM,
+    DOI 10.1162/089976600300015015.
 
     Examples
     --------
@@ -771,7 +772,8 @@ class GRU:
 
     References
     ----------
-    Cho et al. (2014), arXiv:1406.1078, applies the reset gate first.
+    Cho et al. (2014), Learning phrase representations using RNN encoder-decoder for statistical machine translation,
+    arXiv:1406.1078: the reset gate before the product.
 
     Examples
     --------
@@ -1733,7 +1735,7 @@ class AdamMemory(NamedTuple):
 
 
 def adam_step(parameters, gradients, memory=None, *, rate=1e-3, betas=(0.9, 0.999), eps=1e-8):
-    """One update by Adam (Kingma, Ba 2015), as torch.optim.Adam makes it. Explained in notebook 12.
+    """One update by Adam (Kingma and Ba, 2015), as torch.optim.Adam makes it. Explained in notebook 12.
 
     Parameters
     ----------
