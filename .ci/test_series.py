@@ -187,6 +187,13 @@ def test_links_resolve(path):
         assert not anchor or there.suffix != ".ipynb" or anchor in anchors(there), f"{target}: no such heading"
 
 
+@every_notebook
+def test_no_code_touches_a_formula(path):
+    """JupyterLab shows the backticks of `code` that stands beside a dollar sign without a space."""
+    prose = re.sub(r"```.*?```", "", text(path), flags=re.DOTALL)
+    assert not re.findall(r".{20}(?:\$`|`\$).{10}", prose)
+
+
 def test_the_tables_list_the_series():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     start = text(NOTEBOOKS[0])
