@@ -166,10 +166,14 @@ def run_cells(page, cells):
         if line and line.is_visible():
             line.evaluate("e => e.focus()")
         else:
-            cell.click(position={"x": 3, "y": 3}, force=True)
+            cell.click(position={"x": 60, "y": 12})
+            page.wait_for_timeout(500)
         page.keyboard.press("Control+Enter")
         page.wait_for_timeout(400)
         wait_until_idle(page)
+        number = cell.query_selector(".jp-InputPrompt").text_content()  # a folded cell has none, but a picture
+        if not re.search(r"\[\d+\]", number) and "jp-mod-noOutputs" in cell.get_attribute("class"):
+            yield "a cell that did not run"
         text = cell.inner_text()
         if "Traceback" in text or "Error:" in text:
             yield f"a cell that fails: {text[-200:]}"
