@@ -171,8 +171,10 @@ def run_cells(page, cells):
         page.keyboard.press("Control+Enter")
         page.wait_for_timeout(400)
         wait_until_idle(page)
-        number = cell.query_selector(".jp-InputPrompt").text_content()  # a folded cell has none, but a picture
-        if not re.search(r"\[\d+\]", number) and "jp-mod-noOutputs" in cell.get_attribute("class"):
+        ran = "cell => !cell.matches('.jp-mod-noOutputs') || /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)"
+        try:
+            page.wait_for_function(ran, arg=cell)  # a folded cell has no prompt, but a picture
+        except TimeoutError:
             yield "a cell that did not run"
         text = cell.inner_text()
         if "Traceback" in text or "Error:" in text:
