@@ -154,6 +154,18 @@ def test_has_slides_and_notes(path):
 
 
 @every_notebook
+def test_no_slide_shows_more_than_twelve_lines_of_code(path):
+    slides = [[]]
+    for cell in cells(path):
+        if slide_type(cell) in ("slide", "subslide"):
+            slides.append([])
+        if cell.cell_type == "code" and is_open(cell) and slide_type(cell) != "skip":
+            slides[-1] += [line for line in cell.source.splitlines() if line.strip()]
+    for lines in slides:
+        assert len(lines) <= 12, f"{len(lines)} lines of code on one slide: {lines[0]}"
+
+
+@every_notebook
 def test_every_picture_has_an_alternative_text(path):
     for cell in cells(path, "code"):
         for output in cell.outputs:
