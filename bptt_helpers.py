@@ -14,10 +14,13 @@ column formula ``U h`` reads ``h @ weight_hh.T``. Equation numbers are those of 
 import ast
 import contextlib
 import copy
+import inspect
 import io
 import itertools
 import json
 import re
+import textwrap
+import traceback
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -1944,7 +1947,10 @@ def turn(name, function, *, folder="."):
         print(f"{indent}It was right for {first}. Is it made for those sizes? Now {second}.")
     if any(verdict.startswith("not yet") for verdict in verdicts.values()):
         _TRIES[name] = _TRIES.get(name, 0) + 1
-        print(indent + _hint(found, right, source, mistakes, arguments, space, again=_TRIES[name] > 1))
+        if _has_bare_ellipsis(function):
+            print(f"{indent}A line `...` is still there: what it stands for is not written yet.")
+        else:
+            print(indent + _hint(found, right, source, mistakes, arguments, space, again=_TRIES[name] > 1))
     return solution
 
 
@@ -1977,7 +1983,7 @@ def _returned_names(source):
 
 
 def _results(function, arguments, labels):
-    """The results of a function by name (None: not written), or the error that it raised."""
+    """The results of a function by name (None: not written), or the error that it raised, with the line as its note."""
     try:
         with (
             np.errstate(all="ignore"),
@@ -1999,7 +2005,19 @@ def _results(function, arguments, labels):
             value = {labels[0]: value}
         return {name: None if part is ... else _as_numpy(name or "the result", part) for name, part in value.items()}
     except Exception as error:
+        lines = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.name == function.__name__]
+        if lines and lines[-1]:
+            error.add_note(f", in `{re.sub(' +#.*', '', lines[-1])}`")
         return error
+
+
+def _has_bare_ellipsis(function):
+    """Whether a statement `...`, which stands for lines not written yet, is left in the source of a function."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError):  # no source, or a part of a longer line
+        return False
+    return any(isinstance(node, ast.Expr) and getattr(node.value, "value", None) is ... for node in ast.walk(tree))
 
 
 def _changes(function, arguments):
@@ -2014,9 +2032,10 @@ def _changes(function, arguments):
 def _verdicts(found, right):
     """What is to see of each result: right, not written yet, or how it differs."""
     if isinstance(found, Exception):
+        line = "".join(getattr(found, "__notes__", []))
         if "ellipsis" in str(found):
-            return {"": "not written yet: a `...` is used before it is replaced"}
-        return {"": f"not yet: it stops with {type(found).__name__}: {found}"}
+            return {"": f"not written yet: a `...` is used before it is replaced{line}"}
+        return {"": f"not yet: it stops with {type(found).__name__}: {found}{line}"}
     unknown = {name: "not yet: no such result is expected" for name in found if name not in right}
     return {name: _verdict(found.get(name), value) for name, value in right.items()} | unknown
 
@@ -2046,7 +2065,9 @@ def _hint(found, right, source, mistakes, arguments, space, again):
     """The sentences of the known mistakes that give exactly these results; at the first try, that there is a hint."""
     causes = _causes(found, right, source, mistakes, arguments, space)
     if not causes and isinstance(found, Exception):
-        return "This is no known mistake. Compare the shapes in the message with those beside each line."
+        if re.search("shape|dimension|size|axis|axes", str(found)):
+            return "This is no known mistake. Compare the shapes in the message with those beside each line."
+        return "This is no known mistake." + " Print the parts of that line." * hasattr(found, "__notes__")
     if not causes and all(value.size == 1 for value in right.values()):
         return "This is no known mistake. Work it through by hand, with small numbers."
     if not causes:
