@@ -1904,10 +1904,10 @@ def turn(name, function, *, folder="."):
     array([[1., 1.]])
     >>> for _ in range(2):
     ...     step_back = turn("4.B", lambda U, delta, h: (delta @ U.T, delta.T @ h), folder=folder.name)
-    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected, relative difference 1
+    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected (largest error / largest entry: 1)
          grad_u  (4, 4)  right
          Run the cell again for a hint.
-    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected, relative difference 1
+    4.B  grad_h  (3, 4)  not yet: the right shape, other values: -2.5302 where -1.262 is expected (largest error / largest entry: 1)
          grad_u  (4, 4)  right
          What gives this: the transpose: in rows, U^T delta reads delta @ U
     >>> step_back = turn("4.B", lambda U, delta, h: (delta @ U, delta.T @ h), folder=folder.name)
@@ -1945,10 +1945,12 @@ def turn(name, function, *, folder="."):
     if seed == 1:
         first, second = (", ".join(f"{letter} = {size}" for letter, size in s.items()) for s in SIZES)
         print(f"{indent}It was right for {first}. Is it made for those sizes? Now {second}.")
+    if not isinstance(found, Exception) and _changes(function, arguments):
+        print(f"{indent}It changes its arguments, which are needed below: change copies.")
     if any(verdict.startswith("not yet") for verdict in verdicts.values()):
         _TRIES[name] = _TRIES.get(name, 0) + 1
         if _has_bare_ellipsis(function):
-            print(f"{indent}A line `...` is still there: what it stands for is not written yet.")
+            print(f"{indent}A line `...` is still there. Is all written that it stands for? Then delete it.")
         else:
             print(indent + _hint(found, right, source, mistakes, arguments, space, again=_TRIES[name] > 1))
     return solution
@@ -2005,9 +2007,13 @@ def _results(function, arguments, labels):
             value = {labels[0]: value}
         return {name: None if part is ... else _as_numpy(name or "the result", part) for name, part in value.items()}
     except Exception as error:
-        lines = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.name == function.__name__]
-        if lines and lines[-1]:
-            error.add_note(f", in `{re.sub(' +#.*', '', lines[-1])}`")
+        seen = zip(traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__))
+        own = [(site.line, frame.f_locals) for site, (frame, _) in seen if site.name == function.__name__]
+        line, values = own[-1] if own else ("", {})
+        if any(value is ... and re.search(rf"\b{name}\b", line) for name, value in values.items()):
+            error = TypeError("an ellipsis")
+        if line:
+            error.add_note(f", in `{re.sub(' +#.*', '', line)}`")
         return error
 
 
@@ -2058,7 +2064,7 @@ def _verdict(mine, right):
         return f"not yet: {kind}"
     first = np.argmax(np.abs(mine - right) > 1e-6 * np.abs(right).max())
     values = f"{mine.flat[first]:.5g} where {right.flat[first]:.5g} is expected"
-    return f"not yet: the right shape, other values: {values}, relative difference {error:.1g}"
+    return f"not yet: the right shape, other values: {values} (largest error / largest entry: {error:.1g})"
 
 
 def _hint(found, right, source, mistakes, arguments, space, again):
@@ -2076,7 +2082,7 @@ def _hint(found, right, source, mistakes, arguments, space, again):
 
 
 def _causes(found, right, source, mistakes, arguments, space):
-    """One mistake or a pair that explains all that is wrong; else a cause for each wrong result by itself."""
+    """One mistake or a pair that gives all results; else one for each wrong result, if each has one and none spoils more."""
     labels, trials = _returned_names(source), []
     for edits in itertools.chain(itertools.combinations(mistakes, 1), itertools.combinations(mistakes, 2)):
         edited = source
@@ -2092,12 +2098,17 @@ def _causes(found, right, source, mistakes, arguments, space):
             return sentences
     if isinstance(found, Exception):
         return []
+    verdicts = _verdicts(found, right)
+    wrong = {name for name, verdict in verdicts.items() if not verdict.startswith("right")}
+    trials = [(s, r, {name for name in right if _verdict(r.get(name), right[name]) != "right"})
+              for s, r in trials if isinstance(r, dict)]  # fmt: skip
     causes = {}
-    for name in right:
-        if _verdict(found.get(name), right[name]).startswith("not yet"):
-            mine = {name: found.get(name)}
-            alike = [s for s, r in trials if isinstance(r, dict) and _same_results(mine, {name: r.get(name)})]
-            causes |= dict.fromkeys(alike[0] if alike else [])
+    for name in wrong:
+        mine = {name: found.get(name)}
+        alike = [s for s, r, spoiled in trials if spoiled <= wrong and _same_results(mine, {name: r.get(name)})]
+        if verdicts[name].startswith("not yet") and (not alike or not np.any(found[name])):
+            return []
+        causes |= dict.fromkeys(alike[0] if alike else [])
     return list(causes)
 
 
@@ -2447,7 +2458,7 @@ def _check_array(name, value, shape, dtype=None):
 def _shape_hint(shape, got):
     """What a wrong shape looks like, and where to read on; nothing if it looks like nothing known."""
     if got[1:] == shape:
-        return " (an axis too many, as PyTorch's for layers: notebook 07)"
+        return " (an axis too many, of steps or of PyTorch's layers: notebook 07)"
     if len(shape) == len(got) == 3 and shape == (got[1], got[0], got[2]):
         return " (the batch first: notebook 07)"
     if shape == got[::-1]:
