@@ -18,6 +18,7 @@ import inspect
 import io
 import itertools
 import json
+import linecache
 import re
 import textwrap
 import traceback
@@ -1944,7 +1945,7 @@ def turn(name, function, *, folder="."):
         return solution
     if seed == 1:
         first, second = (", ".join(f"{letter} = {size}" for letter, size in s.items()) for s in SIZES)
-        print(f"{indent}It was right for {first}. Is it made for those sizes? Now {second}.")
+        print(f"{indent}It was right for {first}. Is it made for those sizes, or that case? Now {second}.")
     if not isinstance(found, Exception) and _changes(function, arguments):
         print(f"{indent}It changes its arguments, which are needed below: change copies.")
     if any(verdict.startswith("not yet") for verdict in verdicts.values()):
@@ -1973,7 +1974,9 @@ def _stored_turn(name, folder):
 def _last_function(source, space):
     """The last function that a piece of source defines, run in a copy of a name space."""
     space = dict(space)
-    exec(compile(source, "<the stored solution>", "exec"), space)
+    file = f"<a stored solution, {hash(source)}>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # its lines, for an error
+    exec(compile(source, file, "exec"), space)
     return space[[node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)][-1]]
 
 
@@ -1994,34 +1997,47 @@ def _results(function, arguments, labels):
         ):
             value = function(*copy.deepcopy(arguments))
         if value is None:
-            return ValueError("nothing is returned: is there a `return`?")
+            return UserWarning("None is returned: is there no `return`, or does a name hold None?")
         if value is ...:
             return dict.fromkeys(labels)
         if hasattr(value, "_asdict"):
             value = {name: part for name, part in value._asdict().items() if part is not None}
-        elif isinstance(value, tuple):
+        elif isinstance(value, tuple) or (isinstance(value, list) and len(value) == len(labels) > 1):
             if len(value) != len(labels):
-                return ValueError(f"{len(value)} results are returned, expected {len(labels)}: {', '.join(labels)}")
+                names = ": " + ", ".join(labels) if len(labels) > 1 else ""
+                return UserWarning(f"{len(value)} results are returned, expected {len(labels)}{names}")
             value = dict(zip(labels, value))
         elif not isinstance(value, dict):
             value = {labels[0]: value}
         return {name: None if part is ... else _as_numpy(name or "the result", part) for name, part in value.items()}
     except Exception as error:
-        seen = zip(traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__))
-        own = [(site.line, frame.f_locals) for site, (frame, _) in seen if site.name == function.__name__]
-        line, values = own[-1] if own else ("", {})
-        if any(value is ... and re.search(rf"\b{name}\b", line) for name, value in values.items()):
-            error = TypeError("an ellipsis")
-        if line:
-            error.add_note(f", in `{re.sub(' +#.*', '', line)}`")
+        return _with_line(error, function)
+
+
+def _with_line(error, function):
+    """An error with the line of the function as its note; if a `...` of that line is to blame, one that says so."""
+    seen = zip(traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__))
+    own = [(site.line, f.f_locals) for site, (f, _) in seen if f.f_code is getattr(function, "__code__", None)]
+    if not own or not own[-1][0]:
         return error
+    line, values = re.sub(" +#.*", "", own[-1][0]), own[-1][1]
+    try:
+        nodes = list(ast.walk(ast.parse(line + " pass" * line.endswith(":"))))
+    except SyntaxError:  # a part of a statement
+        nodes = []
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    early = any(values.get(name) is ... for name in names) and not isinstance(error, NameError)
+    if early or re.search(r"=\s*\.\.\.$", line):
+        error = TypeError("an ellipsis")
+    error.add_note(f", in `{line}`")
+    return error
 
 
 def _has_bare_ellipsis(function):
     """Whether a statement `...`, which stands for lines not written yet, is left in the source of a function."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # no source, or a part of a longer line
+    except (OSError, SyntaxError, TypeError):  # no source, or a part of a longer line
         return False
     return any(isinstance(node, ast.Expr) and getattr(node.value, "value", None) is ... for node in ast.walk(tree))
 
@@ -2031,17 +2047,26 @@ def _changes(function, arguments):
     given = copy.deepcopy(arguments)
     with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
         function(*given)
-    pairs = [(a, b) for a, b in zip(given, arguments) if isinstance(a, np.ndarray)]
-    return not all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+    return not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(_arrays(given), _arrays(arguments)))
+
+
+def _arrays(value):
+    """The arrays in a nest of tuples, lists and dicts, in order."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (tuple, list)):
+        return [array for part in value for array in _arrays(part)]
+    return [value] if isinstance(value, np.ndarray) else []
 
 
 def _verdicts(found, right):
     """What is to see of each result: right, not written yet, or how it differs."""
     if isinstance(found, Exception):
         line = "".join(getattr(found, "__notes__", []))
-        if "ellipsis" in str(found):
+        if "ellipsis" in str(found) and not isinstance(found, IndexError):
             return {"": f"not written yet: a `...` is used before it is replaced{line}"}
-        return {"": f"not yet: it stops with {type(found).__name__}: {found}{line}"}
+        stops = "" if isinstance(found, UserWarning) else f"it stops with {type(found).__name__}: "
+        return {"": f"not yet: {stops}{found}{line}"}
     unknown = {name: "not yet: no such result is expected" for name in found if name not in right}
     return {name: _verdict(found.get(name), value) for name, value in right.items()} | unknown
 
@@ -2071,7 +2096,9 @@ def _hint(found, right, source, mistakes, arguments, space, again):
     """The sentences of the known mistakes that give exactly these results; at the first try, that there is a hint."""
     causes = _causes(found, right, source, mistakes, arguments, space)
     if not causes and isinstance(found, Exception):
-        if re.search("shape|dimension|size|axis|axes", str(found)):
+        if isinstance(found, IndexError):
+            return "This is no known mistake. Print the index in that line, and the shape of its array."
+        if re.search("shape|dimension|size|axis|axes", str(found)) and not isinstance(found, NameError):
             return "This is no known mistake. Compare the shapes in the message with those beside each line."
         return "This is no known mistake." + " Print the parts of that line." * hasattr(found, "__notes__")
     if not causes and all(value.size == 1 for value in right.values()):
@@ -2084,7 +2111,9 @@ def _hint(found, right, source, mistakes, arguments, space, again):
 def _causes(found, right, source, mistakes, arguments, space):
     """One mistake or a pair that gives all results; else one for each wrong result, if each has one and none spoils more."""
     labels, trials = _returned_names(source), []
-    for edits in itertools.chain(itertools.combinations(mistakes, 1), itertools.combinations(mistakes, 2)):
+    zeros = isinstance(found, dict) and any(
+        value is not None and not np.any(value) and np.any(right.get(name, 0)) for name, value in found.items())  # fmt: skip
+    for edits in itertools.chain(itertools.combinations(mistakes, 1), itertools.combinations(mistakes, 2 - zeros)):
         edited = source
         for before, after, _ in edits:
             edited = edited.replace(before, after) if before in edited else None
@@ -2120,10 +2149,19 @@ def _compiles(source):
     return True
 
 
+def _assigned(note):
+    """What the line in the note of an error gives a value to; nothing for a `return`."""
+    line = note.removeprefix(", in `")
+    return {"for"} if line.startswith("for ") else {part.strip(" +") for part in re.split(r" \+?= ", line)[:-1]}
+
+
 def _same_results(found, results):
     """Whether two outcomes are alike: the same error, or the same arrays up to rounding."""
     if isinstance(found, Exception) or isinstance(results, Exception):
-        return type(found) is type(results) and str(found) == str(results)
+        if type(found) is not type(results) or str(found) != str(results):
+            return False
+        mine, theirs = (_assigned("".join(getattr(error, "__notes__", []))) for error in (found, results))
+        return not mine or not theirs or bool(mine & theirs)
     if set(found) != set(results) or any(value is None for value in [*found.values(), *results.values()]):
         return False
     pairs = [(found[name].astype(float), results[name].astype(float)) for name in found]
